@@ -1,1 +1,21 @@
-//! The actors.
+//! The actors of Selvedge: engines over a small [`Database`](database::Database) and
+//! [`Platform`](platform::Platform), and the Durable Object classes that hold them.
+//!
+//! Each actor's behaviour is an [`Engine`](engine::Engine); callers know only [`rpc`].
+
+pub mod config;
+pub mod database;
+pub mod directory;
+pub mod engine;
+pub mod ledger;
+pub mod log;
+pub mod matrix_error;
+mod migrations;
+pub mod platform;
+pub mod remote_server;
+pub mod room;
+pub mod rpc;
+#[cfg(target_arch = "wasm32")]
+pub mod shell;
+pub mod signing;
+pub mod user;

@@ -1,0 +1,123 @@
+//! The settings of a deployment: text bindings of the Worker, read once per isolate.
+
+#[cfg(target_arch = "wasm32")]
+use std::rc::Rc;
+
+use ruma::{OwnedServerName, RoomVersionId, ServerName};
+
+/// Who may register an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistrationPolicy {
+    /// Everyone.
+    Open,
+    /// Who has a registration token.
+    Token,
+    /// Nobody but through the administration interface.
+    Closed,
+}
+
+/// The settings. Each field's name in upper case is the variable that sets it.
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    /// `SERVER_NAME`: the domain in this server's user ids. The one setting that must be given.
+    pub server_name: OwnedServerName,
+    /// `REGISTRATION`: `open`, `token` or `closed` (the default).
+    pub registration: RegistrationPolicy,
+    /// `RATE_LIMITS`: on unless `off`.
+    pub rate_limits: bool,
+    /// `REGISTRATION_SHARED_SECRET`: lets its holder register accounts by Synapse's admin interface.
+    pub registration_shared_secret: Option<String>,
+    /// `ADMIN_TOKEN`: the bearer token of `/metrics` and of the first administration calls.
+    pub admin_token: Option<String>,
+    /// `SIGNING_KEY`: a signing key to use instead of a generated one, as in Synapse's key file:
+    /// `ed25519 VERSION UNPADDED_BASE64_SEED`.
+    pub signing_key: Option<String>,
+    /// `ALLOW_PRIVATE_ADDRESSES`: `on` lets outgoing requests reach private and loopback addresses.
+    pub allow_private_addresses: bool,
+    /// `DEFAULT_ROOM_VERSION`: the version of rooms whose creator does not choose one.
+    pub default_room_version: RoomVersionId,
+    /// `PUBLIC_BASEURL`: where clients reach this server, for `/.well-known/matrix/client`.
+    pub public_base_url: Option<String>,
+    /// `SUPPORT_CONTACT`: a Matrix ID or email address for `/.well-known/matrix/support`.
+    pub support_contact: Option<String>,
+    /// `SUPPORT_PAGE`: a URL for `/.well-known/matrix/support`.
+    pub support_page: Option<String>,
+}
+
+/// The settings cannot be used; the text says what to do about it.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ConfigError {
+    /// `SERVER_NAME` is missing.
+    #[error(
+        "SERVER_NAME is not set. Give this server its domain: set SERVER_NAME under [vars] in wrangler.toml, then deploy again."
+    )]
+    NoServerName,
+    /// A variable has a value that is not understood.
+    #[error("The setting {name} is not valid: {reason}.")]
+    Invalid {
+        /// The variable.
+        name: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl ServerConfig {
+    /// Reads the settings through `variable`, which gives a variable's value by its name.
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let given = |name: &str| {
+            variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+        };
+        let server_name = given("SERVER_NAME").ok_or(ConfigError::NoServerName)?;
+        let server_name = ServerName::parse(&server_name)
+            .map_err(|error| ConfigError::Invalid { name: "SERVER_NAME", reason: error.to_string() })?;
+        let registration = match given("REGISTRATION").as_deref() {
+            None | Some("closed") => RegistrationPolicy::Closed,
+            Some("open") => RegistrationPolicy::Open,
+            Some("token") => RegistrationPolicy::Token,
+            Some(other) => {
+                let reason = format!("`{other}` is none of open, token, closed");
+                return Err(ConfigError::Invalid { name: "REGISTRATION", reason });
+            }
+        };
+        let default_room_version = match given("DEFAULT_ROOM_VERSION") {
+            None => RoomVersionId::V12,
+            Some(version) => {
+                let id = RoomVersionId::try_from(version.as_str()).ok().filter(|id| id.rules().is_some());
+                let reason = format!("`{version}` is not a known room version");
+                id.ok_or(ConfigError::Invalid { name: "DEFAULT_ROOM_VERSION", reason })?
+            }
+        };
+        Ok(Self {
+            server_name,
+            registration,
+            rate_limits: given("RATE_LIMITS").as_deref() != Some("off"),
+            registration_shared_secret: given("REGISTRATION_SHARED_SECRET"),
+            admin_token: given("ADMIN_TOKEN"),
+            signing_key: given("SIGNING_KEY"),
+            allow_private_addresses: given("ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("on"),
+            default_room_version,
+            public_base_url: given("PUBLIC_BASEURL").map(|url| url.trim_end_matches('/').to_owned()),
+            support_contact: given("SUPPORT_CONTACT"),
+            support_page: given("SUPPORT_PAGE"),
+        })
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+thread_local! {
+    static CONFIG: std::cell::RefCell<Option<Result<Rc<ServerConfig>, ConfigError>>> = const { std::cell::RefCell::new(None) };
+}
+
+/// The settings in `env`, read at the first call in an isolate.
+#[cfg(target_arch = "wasm32")]
+pub fn of_env(env: &worker::Env) -> Result<Rc<ServerConfig>, ConfigError> {
+    let read = || {
+        ServerConfig::read(|name| {
+            let value = js_sys::Reflect::get(env.as_ref(), &wasm_bindgen::JsValue::from_str(name)).ok()?;
+            value.as_string()
+        })
+        .map(Rc::new)
+    };
+    CONFIG.with_borrow_mut(|cached| cached.get_or_insert_with(read).clone())
+}

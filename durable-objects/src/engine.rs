@@ -1,0 +1,57 @@
+//! What an actor is made of: an [`Engine`], which holds all of its behaviour and runs natively, in
+//! a Durable Object shell (`shell.rs`), which only translates.
+
+use std::{future::Future, rc::Rc};
+
+use crate::{
+    database::{DatabaseError, Db},
+    matrix_error::MatrixError,
+    migrations::{Migration, migrate},
+    platform::Platform,
+};
+
+/// What every engine holds.
+#[derive(Clone)]
+pub struct Runtime {
+    /// The actor's own database.
+    pub db: Db,
+    /// The rest of the world.
+    pub platform: Rc<dyn Platform>,
+    /// The actor's name among its class, as [`crate::rpc::Actor::object_name`] made it.
+    pub name: String,
+}
+
+/// How a client that waits at an actor is answered.
+#[derive(Debug)]
+pub enum Waiting {
+    /// At once, with this JSON.
+    Ready(String),
+    /// Later, by [`Platform::notify`] with this tag.
+    Until(String),
+}
+
+/// The behaviour of one class of actors.
+pub trait Engine: Sized + 'static {
+    /// The schema, oldest migration first.
+    const MIGRATIONS: &'static [Migration];
+
+    /// An engine over a migrated database.
+    fn new(runtime: Runtime) -> Self;
+
+    /// Handles the command `op` with its JSON, and returns the reply's JSON.
+    fn handle(self: Rc<Self>, op: &str, body: &str) -> impl Future<Output = Result<String, MatrixError>>;
+
+    /// The alarm that was set by [`Platform::set_alarm`] went off.
+    fn alarm(self: Rc<Self>) -> impl Future<Output = ()>;
+
+    /// A client wants to wait for what `request` describes.
+    fn wait(self: Rc<Self>, _request: &str) -> impl Future<Output = Result<Waiting, MatrixError>> {
+        async { Err(MatrixError::internal("Nothing to wait for here")) }
+    }
+}
+
+/// Migrates the database and makes the engine.
+pub fn start<E: Engine>(runtime: Runtime) -> Result<Rc<E>, DatabaseError> {
+    migrate(runtime.db.as_ref(), E::MIGRATIONS)?;
+    Ok(Rc::new(E::new(runtime)))
+}

@@ -1,0 +1,44 @@
+//! Brings an actor's database to the schema of this build.
+
+use crate::{
+    database::{Database, DatabaseError, DatabaseExt},
+    params,
+};
+
+/// One numbered step: its number and its SQL, a file of `schema/`.
+pub type Migration = (u32, &'static str);
+
+const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY) STRICT";
+const LAST_APPLIED: &str = "SELECT max(number) FROM migration";
+const RECORD: &str = "INSERT INTO migration (number) VALUES (?)";
+
+/// Applies those of `migrations` (in ascending order) that the database lacks, each in a transaction of its own.
+pub fn migrate(db: &dyn Database, migrations: &[Migration]) -> Result<(), DatabaseError> {
+    db.execute(CREATE_TABLE, params![])?;
+    let applied: u32 =
+        db.query_first(LAST_APPLIED, params![], |row| row.get::<Option<u32>>(0))?.flatten().unwrap_or(0);
+    for (number, sql) in migrations.iter().filter(|(number, _)| *number > applied) {
+        db.transaction(|| {
+            for statement in statements(sql) {
+                db.execute(&statement, params![])?;
+            }
+            db.execute(RECORD, params![*number])
+        })?;
+    }
+    Ok(())
+}
+
+/// The statements of a schema file: comments (`--` to the end of a line) taken out, split at `;`
+/// (so a trigger, which holds `;`, must not stand in one).
+fn statements(sql: &str) -> impl Iterator<Item = String> {
+    let code: String = sql
+        .lines()
+        .map(|line| line.split_once("--").map_or(line, |(code, _)| code))
+        .collect::<Vec<_>>()
+        .join("\n");
+    code.split(';')
+        .map(|statement| statement.trim().to_owned())
+        .filter(|statement| !statement.is_empty())
+        .collect::<Vec<_>>()
+        .into_iter()
+}

@@ -1,0 +1,147 @@
+//! What an engine may ask of the world: other actors, other servers, the clock, randomness, an
+//! alarm, its waiting clients. Behind a trait, so that engines run natively against fakes.
+
+#[cfg(target_arch = "wasm32")]
+mod workers;
+
+use std::rc::Rc;
+
+use futures_util::future::LocalBoxFuture;
+
+#[cfg(target_arch = "wasm32")]
+pub use workers::WorkersPlatform;
+
+use crate::config::ServerConfig;
+
+/// The classes of actors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ActorKind {
+    /// A room's event DAG, state and log.
+    Room,
+    /// A local user: credentials, devices, account data, sync stream.
+    User,
+    /// What the server has one of: signing keys, aliases, public rooms, registration tokens.
+    Directory,
+    /// Another homeserver: its keys, and the queue towards it.
+    RemoteServer,
+    /// An application service and the queue towards it.
+    AppService,
+}
+
+impl ActorKind {
+    /// The name of the Durable Object binding.
+    pub fn binding(self) -> &'static str {
+        match self {
+            Self::Room => "ROOM",
+            Self::User => "USER",
+            Self::Directory => "DIRECTORY",
+            Self::RemoteServer => "REMOTE_SERVER",
+            Self::AppService => "APP_SERVICE",
+        }
+    }
+}
+
+/// One actor: its class and its name in it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ActorName {
+    /// The class.
+    pub kind: ActorKind,
+    /// The name, unique in the class.
+    pub name: String,
+}
+
+/// A call to an actor did not come back with an answer.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("call to {actor}: {reason}")]
+pub struct CallError {
+    /// The binding of the actor that was called.
+    pub actor: &'static str,
+    /// What the platform said.
+    pub reason: String,
+}
+
+/// A request to another server.
+#[derive(Debug, Clone)]
+pub struct OutboundRequest {
+    /// `GET`, `POST`, `PUT`.
+    pub method: http::Method,
+    /// An absolute URL.
+    pub url: String,
+    /// Header names and values.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+    /// How long the whole exchange may take, in milliseconds.
+    pub timeout_ms: u32,
+    /// How much of a body is read before the exchange is an error, in bytes.
+    pub max_bytes: usize,
+    /// Whether redirects are followed (at most 20, by the platform).
+    pub follow_redirects: bool,
+}
+
+/// The answer of another server.
+#[derive(Debug, Clone)]
+pub struct OutboundResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// Header names (lower case) and values.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// Another server could not be reached, or its answer broke a bound.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FetchError {
+    /// No answer within the time given.
+    #[error("timed out")]
+    TimedOut,
+    /// The body is larger than allowed.
+    #[error("the answer is too large")]
+    TooLarge,
+    /// Anything else: name resolution, TLS, connection.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// The world as seen by an actor or a request. See the module's documentation.
+pub trait Platform {
+    /// The settings of this deployment.
+    fn config(&self) -> Rc<ServerConfig>;
+
+    /// Milliseconds since the epoch.
+    fn now(&self) -> u64;
+
+    /// Fills `bytes` from a cryptographically secure source.
+    fn fill_random(&self, bytes: &mut [u8]);
+
+    /// Calls `actor` and returns its reply, still in its envelope (see [`crate::rpc`]).
+    fn call<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        op: &'static str,
+        body: String,
+    ) -> LocalBoxFuture<'a, Result<String, CallError>>;
+
+    /// Makes a request to another server.
+    fn fetch(&self, request: OutboundRequest) -> LocalBoxFuture<'_, Result<OutboundResponse, FetchError>>;
+
+    /// Lets `task` run on after the answer has been given.
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>);
+
+    /// Resolves after `milliseconds`.
+    fn sleep(&self, milliseconds: u32) -> LocalBoxFuture<'static, ()>;
+
+    /// Sets this actor's one alarm to the time `at`, in milliseconds since the epoch.
+    fn set_alarm(&self, at: u64) -> LocalBoxFuture<'_, ()>;
+
+    /// Sends `frame` to those clients of this actor who wait with `tag`; returns to how many.
+    fn notify(&self, tag: &str, frame: &str) -> usize;
+}
+
+/// `N` random bytes.
+pub fn random<const N: usize>(platform: &dyn Platform) -> [u8; N] {
+    let mut bytes = [0; N];
+    platform.fill_random(&mut bytes);
+    bytes
+}

@@ -1,0 +1,176 @@
+//! [`Platform`] on Cloudflare Workers and workerd, for actors and for the edge.
+
+use std::rc::Rc;
+
+use futures_util::{
+    FutureExt,
+    future::{Either, LocalBoxFuture, select},
+    pin_mut,
+};
+use js_sys::{Reflect, Uint8Array};
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use worker::{
+    AbortController, AbortSignal, Context, Delay, Env, Fetch, Headers, RequestInit, RequestRedirect, State,
+};
+
+use super::{ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, Platform};
+use crate::{config::ServerConfig, ledger};
+
+#[wasm_bindgen]
+extern "C" {
+    /// The RPC face of every actor, made by the entry module.
+    type ActorStub;
+
+    #[wasm_bindgen(method, catch)]
+    async fn rpc(this: &ActorStub, op: &str, body: &str) -> Result<JsValue, JsValue>;
+}
+
+/// Who runs: an actor, or one request at the edge.
+enum Owner {
+    Actor(Rc<State>),
+    Request(Rc<Context>),
+}
+
+/// The platform of one actor or of one request.
+pub struct WorkersPlatform {
+    env: Env,
+    config: Rc<ServerConfig>,
+    owner: Owner,
+}
+
+impl WorkersPlatform {
+    /// For an actor.
+    pub fn of_actor(env: Env, config: Rc<ServerConfig>, state: Rc<State>) -> Self {
+        Self { env, config, owner: Owner::Actor(state) }
+    }
+
+    /// For a request at the edge.
+    pub fn of_request(env: Env, config: Rc<ServerConfig>, context: Rc<Context>) -> Self {
+        Self { env, config, owner: Owner::Request(context) }
+    }
+
+    async fn call_once(&self, actor: &ActorName, op: &str, body: &str) -> Result<String, JsValue> {
+        let stub = self
+            .env
+            .durable_object(actor.kind.binding())
+            .and_then(|namespace| namespace.get_by_name(&actor.name))
+            .map_err(JsValue::from)?;
+        let reply = stub.into_rpc::<ActorStub>().rpc(op, body).await?;
+        reply.as_string().ok_or_else(|| JsValue::from_str("the reply is not a string"))
+    }
+}
+
+/// Whether the platform says that a call may be repeated, for the actor was reset or moved.
+fn is_retryable(error: &JsValue) -> bool {
+    Reflect::get(error, &JsValue::from_str("retryable")).is_ok_and(|flag| flag.is_truthy())
+}
+
+async fn exchange(request: OutboundRequest, abort: AbortSignal) -> Result<OutboundResponse, FetchError> {
+    let failed = |error: worker::Error| FetchError::Failed(error.to_string());
+    let headers = Headers::new();
+    for (name, value) in &request.headers {
+        headers.append(name, value).map_err(failed)?;
+    }
+    let mut init = RequestInit::new();
+    init.with_method(request.method.as_str().to_owned().into()).with_headers(headers);
+    init.redirect = if request.follow_redirects { RequestRedirect::Follow } else { RequestRedirect::Manual };
+    if !request.body.is_empty() {
+        init.with_body(Some(Uint8Array::from(request.body.as_slice()).into()));
+    }
+    let outbound = worker::Request::new_with_init(&request.url, &init).map_err(failed)?;
+    let mut response = Fetch::Request(outbound).send_with_signal(&abort).await.map_err(failed)?;
+    let headers = response.headers().entries().collect();
+    let mut body = Vec::new();
+    if response.status_code() != 204 {
+        let mut stream = response.stream().map_err(failed)?;
+        while let Some(chunk) = futures_util::StreamExt::next(&mut stream).await {
+            body.extend_from_slice(&chunk.map_err(failed)?);
+            if body.len() > request.max_bytes {
+                return Err(FetchError::TooLarge);
+            }
+        }
+    }
+    Ok(OutboundResponse { status: response.status_code(), headers, body })
+}
+
+impl Platform for WorkersPlatform {
+    fn config(&self) -> Rc<ServerConfig> {
+        Rc::clone(&self.config)
+    }
+
+    fn now(&self) -> u64 {
+        worker::Date::now().as_millis()
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        #[expect(clippy::expect_used, reason = "the platform's random source does not fail")]
+        getrandom::fill(bytes).expect("crypto.getRandomValues");
+    }
+
+    fn call<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        op: &'static str,
+        body: String,
+    ) -> LocalBoxFuture<'a, Result<String, CallError>> {
+        async move {
+            ledger::called();
+            let reply = match self.call_once(actor, op, &body).await {
+                Err(error) if is_retryable(&error) => self.call_once(actor, op, &body).await,
+                reply => reply,
+            };
+            reply.map_err(|error| CallError {
+                actor: actor.kind.binding(),
+                reason: format!("{op}: {error:?}"),
+            })
+        }
+        .boxed_local()
+    }
+
+    fn fetch(&self, request: OutboundRequest) -> LocalBoxFuture<'_, Result<OutboundResponse, FetchError>> {
+        async move {
+            let abort = AbortController::default();
+            let timeout = self.sleep(request.timeout_ms);
+            let exchange = exchange(request, abort.signal());
+            pin_mut!(exchange);
+            let outcome = match select(exchange, timeout).await {
+                Either::Left((outcome, _)) => outcome,
+                Either::Right(((), _)) => Err(FetchError::TimedOut),
+            };
+            if outcome.is_err() {
+                abort.abort();
+            }
+            outcome
+        }
+        .boxed_local()
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        match &self.owner {
+            Owner::Actor(state) => state.wait_until(task),
+            Owner::Request(context) => context.wait_until(task),
+        }
+    }
+
+    fn sleep(&self, milliseconds: u32) -> LocalBoxFuture<'static, ()> {
+        Delay::from(std::time::Duration::from_millis(u64::from(milliseconds))).boxed_local()
+    }
+
+    fn set_alarm(&self, at: u64) -> LocalBoxFuture<'_, ()> {
+        async move {
+            let Owner::Actor(state) = &self.owner else { return };
+            let offset = at.saturating_sub(self.now());
+            let offset = i64::try_from(offset).unwrap_or(i64::MAX);
+            if let Err(error) = state.storage().set_alarm(offset).await {
+                crate::log::error("alarm", &error.to_string());
+            }
+        }
+        .boxed_local()
+    }
+
+    fn notify(&self, tag: &str, frame: &str) -> usize {
+        let Owner::Actor(state) = &self.owner else { return 0 };
+        let sockets = state.get_websockets_with_tag(tag);
+        sockets.iter().filter(|socket| socket.send_with_str(frame).is_ok()).count()
+    }
+}

@@ -1,0 +1,148 @@
+//! How the edge and the actors speak: one command type and one reply type for each thing that an
+//! actor can be asked, in a submodule per actor.
+//!
+//! On the wire a command is its name and its JSON. A reply is a line with what it cost, then its
+//! JSON, so that JSON meant for a client passes through without being parsed:
+//!
+//! ```text
+//! ok CALLS ROWS_READ ROWS_WRITTEN
+//! {"event_id":"$..."}
+//! ```
+
+pub mod directory;
+pub mod remote_server;
+pub mod room;
+pub mod user;
+
+use std::future::Future;
+
+use ruma::{OwnedRoomId, OwnedServerName};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    ledger::{self, Ledger},
+    matrix_error::MatrixError,
+    platform::{ActorKind, ActorName, Platform},
+};
+
+/// A class of actors, as callers see it.
+pub trait Actor {
+    /// The class.
+    const KIND: ActorKind;
+    /// What names one of them.
+    type Key: ?Sized;
+
+    /// The one place that maps a key to the object's name.
+    fn object_name(key: &Self::Key) -> String;
+}
+
+macro_rules! actors {
+    ($($(#[$doc:meta])* $actor:ident($key:ty) = $name:expr;)+) => {
+        $($(#[$doc])*
+        #[derive(Debug)]
+        pub enum $actor {}
+
+        impl Actor for $actor {
+            const KIND: ActorKind = ActorKind::$actor;
+            type Key = $key;
+
+            fn object_name(key: &$key) -> String {
+                let name: fn(&$key) -> String = $name;
+                name(key)
+            }
+        })+
+    };
+}
+
+actors! {
+    /// A room, named by its id.
+    Room(OwnedRoomId) = |id| id.to_string();
+    /// A local user, named by localpart.
+    User(str) = str::to_owned;
+    /// The one directory.
+    Directory(()) = |()| "directory".to_owned();
+    /// Another homeserver, named by its server name.
+    RemoteServer(OwnedServerName) = |name| name.to_string();
+    /// An application service, named by its registration's id.
+    AppService(str) = str::to_owned;
+}
+
+/// Something that an actor can be asked.
+pub trait Command: Serialize + DeserializeOwned {
+    /// Who is asked.
+    type Actor: Actor;
+    /// What it answers.
+    type Reply: Serialize + DeserializeOwned;
+    /// The command's name on the wire.
+    const OP: &'static str;
+}
+
+/// Says which actor takes a command and what it replies.
+#[macro_export]
+macro_rules! command {
+    ($command:ident to $actor:ident -> $reply:ty) => {
+        impl $crate::rpc::Command for $command {
+            type Actor = $crate::rpc::$actor;
+            type Reply = $reply;
+            const OP: &'static str = stringify!($command);
+        }
+    };
+}
+
+/// Sends `command` to the actor named by `key` and waits for the reply.
+pub async fn call<C: Command>(
+    platform: &dyn Platform,
+    key: &<C::Actor as Actor>::Key,
+    command: &C,
+) -> Result<C::Reply, MatrixError> {
+    let actor = ActorName { kind: C::Actor::KIND, name: C::Actor::object_name(key) };
+    let body = serde_json::to_string(command)?;
+    let reply = platform.call(&actor, C::OP, body).await.map_err(|error| {
+        crate::log::error("rpc", &error.to_string());
+        MatrixError::internal("A part of the server did not answer")
+    })?;
+    open(&reply)
+}
+
+/// Opens a reply: adds its cost to the ledger and parses what it carries.
+fn open<R: DeserializeOwned>(reply: &str) -> Result<R, MatrixError> {
+    let garbled = || MatrixError::internal("A reply between actors was not understood");
+    let (head, payload) = reply.split_once('\n').ok_or_else(garbled)?;
+    let mut words = head.split(' ');
+    let outcome = words.next().ok_or_else(garbled)?;
+    let mut number = || words.next().and_then(|word| word.parse().ok()).ok_or_else(garbled);
+    ledger::add(Ledger { calls: number()?, rows_read: number()?, rows_written: number()? });
+    match outcome {
+        "ok" => Ok(serde_json::from_str(payload)?),
+        _ => Err(serde_json::from_str(payload)?),
+    }
+}
+
+/// Runs the handler of a command with a ledger of its own and makes the reply's text.
+pub async fn serve(handler: impl Future<Output = Result<String, MatrixError>>) -> String {
+    let (outcome, cost) = ledger::scoped(handler).await;
+    let (word, payload) = match outcome {
+        Ok(payload) => ("ok", payload),
+        Err(error) => ("err", serde_json::to_string(&error).unwrap_or_default()),
+    };
+    format!("{word} {} {} {}\n{payload}", cost.calls, cost.rows_read, cost.rows_written)
+}
+
+/// Maps each command's name to the method of an engine that handles it: `sync` for those that
+/// return at once, `async` for those that return a future. An engine is held as `Rc<Self>`.
+#[macro_export]
+macro_rules! dispatch {
+    ($engine:expr, $op:expr, $body:expr, { $($kind:tt $command:ty => $method:ident,)* }) => {
+        match $op {
+            $(<$command as $crate::rpc::Command>::OP => {
+                let command: $command = serde_json::from_str($body)?;
+                let reply: <$command as $crate::rpc::Command>::Reply =
+                    $crate::dispatch!(@$kind $engine.$method(command))?;
+                Ok(serde_json::to_string(&reply)?)
+            })*
+            other => Err($crate::matrix_error::MatrixError::internal(format!("unknown command {other}"))),
+        }
+    };
+    (@sync $call:expr) => { $call };
+    (@async $call:expr) => { $call.await };
+}

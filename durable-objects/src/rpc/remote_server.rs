@@ -1,0 +1,1 @@
+//! What a `RemoteServer` can be asked.

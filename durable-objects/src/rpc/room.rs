@@ -1,0 +1,1 @@
+//! What a `Room` can be asked.

@@ -1,0 +1,1 @@
+//! What a `User` can be asked.

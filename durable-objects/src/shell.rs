@@ -1,0 +1,131 @@
+//! The Durable Object classes: each holds an engine and translates the platform's calls to it.
+//! The entry module wraps them once more, to give them `rpc`.
+
+use std::{cell::RefCell, rc::Rc};
+
+use worker::{
+    DurableObject, Env, Request, Response, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
+};
+
+use crate::{
+    database::StorageDatabase,
+    engine::{self, Engine, Runtime, Waiting},
+    matrix_error::MatrixError,
+    platform::WorkersPlatform,
+    rpc,
+};
+
+/// The part of a shell that is the same for every class.
+struct Shell<E> {
+    state: Rc<State>,
+    env: Env,
+    engine: RefCell<Option<Rc<E>>>,
+}
+
+impl<E: Engine> Shell<E> {
+    fn new(state: State, env: Env) -> Self {
+        Self { state: Rc::new(state), env, engine: RefCell::new(None) }
+    }
+
+    /// The engine, started at the first call.
+    fn engine(&self) -> Result<Rc<E>, MatrixError> {
+        if let Some(engine) = self.engine.borrow().as_ref() {
+            return Ok(Rc::clone(engine));
+        }
+        let config =
+            crate::config::of_env(&self.env).map_err(|error| MatrixError::internal(error.to_string()))?;
+        let runtime = Runtime {
+            db: Rc::new(StorageDatabase::new(self.state.storage())),
+            platform: Rc::new(WorkersPlatform::of_actor(self.env.clone(), config, Rc::clone(&self.state))),
+            name: self.state.id().name().unwrap_or_default(),
+        };
+        let engine = engine::start::<E>(runtime)?;
+        *self.engine.borrow_mut() = Some(Rc::clone(&engine));
+        Ok(engine)
+    }
+
+    async fn rpc(&self, op: &str, body: &str) -> String {
+        rpc::serve(async { self.engine()?.handle(op, body).await }).await
+    }
+
+    async fn alarm(&self) -> worker::Result<Response> {
+        if let Ok(engine) = self.engine() {
+            engine.alarm().await;
+        }
+        Response::empty()
+    }
+
+    /// A request to wait: a header describes for what. Answered with JSON, or with a WebSocket on
+    /// which one frame follows when there is something.
+    async fn wait(&self, request: Request) -> worker::Result<Response> {
+        let wanted = request.headers().get("x-selvedge-wait")?.unwrap_or_default();
+        let waiting = match self.engine() {
+            Ok(engine) => engine.wait(&wanted).await,
+            Err(error) => Err(error),
+        };
+        match waiting {
+            Ok(Waiting::Ready(json)) => Response::ok(json),
+            Ok(Waiting::Until(tag)) => {
+                let pair = WebSocketPair::new()?;
+                self.state.accept_websocket_with_tags(&pair.server, &[&tag]);
+                Response::from_websocket(pair.client)
+            }
+            Err(error) => Ok(Response::ok(serde_json::to_string(&error)?)?.with_status(error.status)),
+        }
+    }
+}
+
+macro_rules! shells {
+    ($($(#[$doc:meta])* $name:ident: $engine:ty;)+) => {
+        $($(#[$doc])*
+        #[worker::durable_object]
+        pub struct $name {
+            shell: Shell<$engine>,
+        }
+
+        impl DurableObject for $name {
+            fn new(state: State, env: Env) -> Self {
+                Self { shell: Shell::new(state, env) }
+            }
+
+            async fn fetch(&self, request: Request) -> worker::Result<Response> {
+                self.shell.wait(request).await
+            }
+
+            async fn alarm(&self) -> worker::Result<Response> {
+                self.shell.alarm().await
+            }
+
+            async fn websocket_message(&self, _: WebSocket, _: WebSocketIncomingMessage) -> worker::Result<()> {
+                Ok(())
+            }
+
+            async fn websocket_close(&self, _: WebSocket, _: usize, _: String, _: bool) -> worker::Result<()> {
+                Ok(())
+            }
+
+            async fn websocket_error(&self, _: WebSocket, _: worker::Error) -> worker::Result<()> {
+                Ok(())
+            }
+        }
+
+        #[wasm_bindgen::prelude::wasm_bindgen]
+        impl $name {
+            /// Handles the command `op` (see [`crate::rpc`]).
+            pub async fn rpc(&self, op: String, body: String) -> String {
+                self.shell.rpc(&op, &body).await
+            }
+        })+
+    };
+}
+
+shells! {
+    /// A room.
+    Room: crate::room::RoomEngine;
+    /// A local user.
+    User: crate::user::UserEngine;
+    /// What the server has one of.
+    Directory: crate::directory::DirectoryEngine;
+    /// Another homeserver.
+    RemoteServer: crate::remote_server::RemoteServerEngine;
+}
