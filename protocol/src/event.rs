@@ -66,9 +66,7 @@ impl Pdu {
 
     /// The event's `state_key`; absent for events that are not state.
     pub fn state_key(&self) -> Option<&str> {
-        self.state_key
-            .as_ref()
-            .map(|state_key| state_key.get(&self.json))
+        self.state_key.as_ref().map(|state_key| state_key.get(&self.json))
     }
 
     /// Whether the event is of this type and has this state key.
@@ -88,9 +86,7 @@ impl Pdu {
 
     /// The members of the event's content.
     pub fn content_object(&self) -> Object<'_> {
-        Value::new(self.content_json())
-            .as_object()
-            .unwrap_or_default()
+        Value::new(self.content_json()).as_object().unwrap_or_default()
     }
 
     /// The event's content as `T`.

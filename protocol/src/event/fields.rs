@@ -18,19 +18,12 @@ impl Span {
     /// Where `part` stands in `whole`, of which it is a slice.
     pub(super) fn of(part: &str, whole: &str) -> Option<Self> {
         let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
-        let end = start
-            .checked_add(part.len())
-            .filter(|end| *end <= whole.len())?;
-        Some(Self {
-            start: start.try_into().ok()?,
-            end: end.try_into().ok()?,
-        })
+        let end = start.checked_add(part.len()).filter(|end| *end <= whole.len())?;
+        Some(Self { start: start.try_into().ok()?, end: end.try_into().ok()? })
     }
 
     pub(super) fn get(self, whole: &str) -> &str {
-        whole
-            .get(usize::from(self.start)..usize::from(self.end))
-            .unwrap_or_default()
+        whole.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
     }
 }
 
@@ -107,9 +100,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn state_key(&self) -> Result<Option<Cow<'a, str>>, ParseError> {
-        self.state_key
-            .map(|value| string("state_key", Some(value)))
-            .transpose()
+        self.state_key.map(|value| string("state_key", Some(value))).transpose()
     }
 
     pub(super) fn event_type_text(&self, whole: &str) -> Result<Text, ParseError> {
@@ -117,9 +108,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn state_key_text(&self, whole: &str) -> Result<Option<Text>, ParseError> {
-        self.state_key()?
-            .map(|state_key| Text::of(state_key, whole).ok_or(ParseError::TooLarge))
-            .transpose()
+        self.state_key()?.map(|state_key| Text::of(state_key, whole).ok_or(ParseError::TooLarge)).transpose()
     }
 
     pub(super) fn content(&self, whole: &str) -> Result<Span, ParseError> {
@@ -129,15 +118,9 @@ impl<'a> Fields<'a> {
     }
 
     pub(super) fn origin_server_ts(&self) -> Result<MilliSecondsSinceUnixEpoch, ParseError> {
-        let value = self
-            .origin_server_ts
-            .ok_or(ParseError::Missing("origin_server_ts"))?;
-        let ts = value
-            .as_integer()
-            .ok_or(ParseError::Type("origin_server_ts"))?;
-        UInt::try_from(ts)
-            .map(MilliSecondsSinceUnixEpoch)
-            .map_err(|_| ParseError::Range("origin_server_ts"))
+        let value = self.origin_server_ts.ok_or(ParseError::Missing("origin_server_ts"))?;
+        let ts = value.as_integer().ok_or(ParseError::Type("origin_server_ts"))?;
+        UInt::try_from(ts).map(MilliSecondsSinceUnixEpoch).map_err(|_| ParseError::Range("origin_server_ts"))
     }
 
     pub(super) fn depth(&self) -> Result<u64, ParseError> {
@@ -166,25 +149,13 @@ impl<'a> Fields<'a> {
 }
 
 /// A required string field.
-pub(super) fn string<'a>(
-    name: &'static str,
-    value: Option<Value<'a>>,
-) -> Result<Cow<'a, str>, ParseError> {
-    value
-        .ok_or(ParseError::Missing(name))?
-        .as_str()
-        .ok_or(ParseError::Type(name))
+pub(super) fn string<'a>(name: &'static str, value: Option<Value<'a>>) -> Result<Cow<'a, str>, ParseError> {
+    value.ok_or(ParseError::Missing(name))?.as_str().ok_or(ParseError::Type(name))
 }
 
 /// Reads `["$id", ...]`, or `[["$id", {"sha256": "..."}], ...]` as in room versions 1 and 2.
-fn references(
-    name: &'static str,
-    value: Option<Value<'_>>,
-) -> Result<Box<[OwnedEventId]>, ParseError> {
-    let references = value
-        .ok_or(ParseError::Missing(name))?
-        .as_array()
-        .ok_or(ParseError::Type(name))?;
+fn references(name: &'static str, value: Option<Value<'_>>) -> Result<Box<[OwnedEventId]>, ParseError> {
+    let references = value.ok_or(ParseError::Missing(name))?.as_array().ok_or(ParseError::Type(name))?;
     references
         .into_iter()
         .map(|reference| {

@@ -68,11 +68,8 @@ impl Pdu {
     ///
     /// When the text is not an event of this room version; such an event is dropped.
     pub fn parse(text: &str, rules: &RoomVersionRules) -> Result<Self, ParseError> {
-        let strictness = if rules.authorization.strict_canonical_json {
-            Strictness::Strict
-        } else {
-            Strictness::Lax
-        };
+        let strictness =
+            if rules.authorization.strict_canonical_json { Strictness::Strict } else { Strictness::Lax };
         let mut json = canonicalize(text, strictness)?;
         let event = Object::new(&json)?;
         if event.get("unsigned").is_some() {
@@ -87,13 +84,9 @@ impl Pdu {
         let event_id = if rules.event_format.require_event_id {
             string("event_id", fields.event_id)?.into_owned()
         } else {
-            format!(
-                "${}",
-                encode_reference_hash(reference_hash(event, &rules.redaction), rules)
-            )
+            format!("${}", encode_reference_hash(reference_hash(event, &rules.redaction), rules))
         };
-        let event_id =
-            OwnedEventId::try_from(event_id).map_err(|_| ParseError::Identifier("event_id"))?;
+        let event_id = OwnedEventId::try_from(event_id).map_err(|_| ParseError::Identifier("event_id"))?;
         if rules.event_format.require_event_id && event_id.server_name().is_none() {
             return Err(ParseError::Identifier("event_id"));
         }
@@ -105,10 +98,7 @@ impl Pdu {
     /// # Errors
     ///
     /// When the text is not an event at all: what was stored is corrupt.
-    pub fn from_stored(
-        event_id: OwnedEventId,
-        json: impl Into<Box<str>>,
-    ) -> Result<Self, ParseError> {
+    pub fn from_stored(event_id: OwnedEventId, json: impl Into<Box<str>>) -> Result<Self, ParseError> {
         let json = json.into();
         let fields = Fields::find(Object::new(&json)?);
         let room_id = match fields.room_id {
@@ -147,10 +137,7 @@ fn check_format(fields: &Fields<'_>, rules: &RoomVersionRules) -> Result<(), Par
     if event_type.len() > MAX_ID_BYTES {
         return Err(ParseError::TooLong("type"));
     }
-    if fields
-        .state_key()?
-        .is_some_and(|state_key| state_key.len() > MAX_ID_BYTES)
-    {
+    if fields.state_key()?.is_some_and(|state_key| state_key.len() > MAX_ID_BYTES) {
         return Err(ParseError::TooLong("state_key"));
     }
     if fields.room_id.is_none()
@@ -159,24 +146,14 @@ fn check_format(fields: &Fields<'_>, rules: &RoomVersionRules) -> Result<(), Par
         return Err(ParseError::Missing("room_id"));
     }
     check_references(fields, rules)?;
-    let hashes = fields
-        .hashes
-        .ok_or(ParseError::Missing("hashes"))?
-        .as_object()
-        .ok_or(ParseError::Type("hashes"))?;
+    let hashes =
+        fields.hashes.ok_or(ParseError::Missing("hashes"))?.as_object().ok_or(ParseError::Type("hashes"))?;
     string("hashes.sha256", hashes.get("sha256"))?;
     let signatures = fields.signatures.ok_or(ParseError::Missing("signatures"))?;
-    let signatures = signatures
-        .as_object()
-        .ok_or(ParseError::Type("signatures"))?;
+    let signatures = signatures.as_object().ok_or(ParseError::Type("signatures"))?;
     for (_, signatures) in signatures {
-        let signatures = signatures
-            .as_object()
-            .ok_or(ParseError::Type("signatures"))?;
-        if signatures
-            .into_iter()
-            .any(|(_, signature)| signature.as_str().is_none())
-        {
+        let signatures = signatures.as_object().ok_or(ParseError::Type("signatures"))?;
+        if signatures.into_iter().any(|(_, signature)| signature.as_str().is_none()) {
             return Err(ParseError::Type("signatures"));
         }
     }
@@ -185,9 +162,7 @@ fn check_format(fields: &Fields<'_>, rules: &RoomVersionRules) -> Result<(), Par
 
 fn check_length(name: &'static str, value: Option<Value<'_>>) -> Result<(), ParseError> {
     match value {
-        Some(value) if string(name, Some(value))?.len() > MAX_ID_BYTES => {
-            Err(ParseError::TooLong(name))
-        }
+        Some(value) if string(name, Some(value))?.len() > MAX_ID_BYTES => Err(ParseError::TooLong(name)),
         _ => Ok(()),
     }
 }
@@ -200,10 +175,7 @@ fn check_references(fields: &Fields<'_>, rules: &RoomVersionRules) -> Result<(),
         return Err(ParseError::TooLong("auth_events"));
     }
     let pairs = rules.events_reference_format == EventsReferenceFormatVersion::V1;
-    if fields
-        .references_are_pairs()
-        .any(|is_pair| is_pair != pairs)
-    {
+    if fields.references_are_pairs().any(|is_pair| is_pair != pairs) {
         return Err(ParseError::Type("prev_events"));
     }
     Ok(())

@@ -55,13 +55,7 @@ fn push_member(key: Key<'_>, value: &str, out: &mut String) {
     out.push_str(value);
 }
 
-fn write_member(
-    rules: &RedactionRules,
-    key: Key<'_>,
-    value: Value<'_>,
-    keep: &Keep,
-    out: &mut String,
-) {
+fn write_member(rules: &RedactionRules, key: Key<'_>, value: Value<'_>, keep: &Keep, out: &mut String) {
     match (keep, value.as_object()) {
         (Keep::All, _) => push_member(key, value.text(), out),
         (Keep::Members(keep), Some(members)) => {
@@ -81,37 +75,27 @@ fn keep_if(condition: bool) -> Keep {
 
 fn event_key(rules: &RedactionRules, key: Key<'_>) -> Keep {
     keep_if(match &*key.name() {
-        "event_id" | "type" | "room_id" | "sender" | "state_key" | "hashes" | "signatures"
-        | "depth" | "prev_events" | "auth_events" | "origin_server_ts" => true,
+        "event_id" | "type" | "room_id" | "sender" | "state_key" | "hashes" | "signatures" | "depth"
+        | "prev_events" | "auth_events" | "origin_server_ts" => true,
         "origin" | "membership" | "prev_state" => rules.keep_origin_membership_prev_state,
         _ => false,
     })
 }
 
 /// Which members of the content to keep, by event type; `None` for all.
-fn content_rule(
-    event: Object<'_>,
-    rules: &RedactionRules,
-) -> Option<fn(&RedactionRules, Key<'_>) -> Keep> {
-    let event_type = event
-        .get("type")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+fn content_rule(event: Object<'_>, rules: &RedactionRules) -> Option<fn(&RedactionRules, Key<'_>) -> Keep> {
+    let event_type = event.get("type").and_then(Value::as_str).unwrap_or_default();
     Some(match &*event_type {
         "m.room.create" if rules.keep_room_create_content => return None,
         "m.room.create" => |_, key| keep_if(key.is("creator")),
         "m.room.member" => member_key,
-        "m.room.join_rules" => |rules, key| {
-            keep_if(key.is("join_rule") || rules.keep_room_join_rules_allow && key.is("allow"))
-        },
+        "m.room.join_rules" => {
+            |rules, key| keep_if(key.is("join_rule") || rules.keep_room_join_rules_allow && key.is("allow"))
+        }
         "m.room.power_levels" => power_levels_key,
         "m.room.history_visibility" => |_, key| keep_if(key.is("history_visibility")),
-        "m.room.redaction" => {
-            |rules, key| keep_if(rules.keep_room_redaction_redacts && key.is("redacts"))
-        }
-        "m.room.aliases" => {
-            |rules, key| keep_if(rules.keep_room_aliases_aliases && key.is("aliases"))
-        }
+        "m.room.redaction" => |rules, key| keep_if(rules.keep_room_redaction_redacts && key.is("redacts")),
+        "m.room.aliases" => |rules, key| keep_if(rules.keep_room_aliases_aliases && key.is("aliases")),
         _ => |_, _| Keep::No,
     })
 }

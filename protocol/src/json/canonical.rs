@@ -50,30 +50,18 @@ pub enum CanonicalizeError {
 ///
 /// When the text is not JSON, holds a duplicate key, is nested too deeply, or holds a number that `strictness` forbids.
 pub fn canonicalize(text: &str, strictness: Strictness) -> Result<String, CanonicalizeError> {
-    let mut parser = Parser {
-        text,
-        position: 0,
-        strictness,
-        out: String::with_capacity(text.len()),
-    };
+    let mut parser = Parser { text, position: 0, strictness, out: String::with_capacity(text.len()) };
     parser.skip_whitespace();
     parser.value(0)?;
     parser.skip_whitespace();
-    if parser.position == text.len() {
-        Ok(parser.out)
-    } else {
-        Err(parser.syntax())
-    }
+    if parser.position == text.len() { Ok(parser.out) } else { Err(parser.syntax()) }
 }
 
 /// Appends `text` as a JSON string with the shortest escapes.
 pub fn write_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
-    while let Some(at) = rest
-        .bytes()
-        .position(|b| b < 0x20 || b == b'"' || b == b'\\')
-    {
+    while let Some(at) = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\') {
         let (plain, tail) = rest.split_at(at);
         out.push_str(plain);
         let mut chars = tail.chars();
@@ -205,19 +193,11 @@ impl<'a> Parser<'a> {
         self.expect(b':')?;
         self.out.push(':');
         self.value(depth)?;
-        Ok(Member {
-            key,
-            start,
-            end: self.out.len(),
-        })
+        Ok(Member { key, start, end: self.out.len() })
     }
 
     /// Puts the members that were written from `start` on into the order of their keys.
-    fn sort(
-        &mut self,
-        start: usize,
-        mut members: Vec<Member<'a>>,
-    ) -> Result<(), CanonicalizeError> {
+    fn sort(&mut self, start: usize, mut members: Vec<Member<'a>>) -> Result<(), CanonicalizeError> {
         members.sort_by(|a, b| a.key.cmp(&b.key));
         for pair in members.windows(2) {
             if let [a, b] = pair
@@ -231,11 +211,7 @@ impl<'a> Parser<'a> {
             if index > 0 {
                 self.out.push(',');
             }
-            self.out.push_str(
-                written
-                    .get(member.start - start..member.end - start)
-                    .unwrap_or_default(),
-            );
+            self.out.push_str(written.get(member.start - start..member.end - start).unwrap_or_default());
         }
         Ok(())
     }
@@ -262,11 +238,7 @@ impl<'a> Parser<'a> {
     }
 
     fn literal(&mut self, literal: &'static str) -> Result<(), CanonicalizeError> {
-        if !self
-            .text
-            .as_bytes()
-            .get(self.position..)
-            .is_some_and(|rest| rest.starts_with(literal.as_bytes()))
+        if !self.text.as_bytes().get(self.position..).is_some_and(|rest| rest.starts_with(literal.as_bytes()))
         {
             return Err(self.syntax());
         }
@@ -283,8 +255,7 @@ impl<'a> Parser<'a> {
             Strictness::Strict if number::is_canonical_integer(token) => self.out.push_str(token),
             Strictness::Strict => return Err(CanonicalizeError::Number(self.position)),
             Strictness::Lax => {
-                number::write_lax(token, &mut self.out)
-                    .ok_or(CanonicalizeError::Number(self.position))?;
+                number::write_lax(token, &mut self.out).ok_or(CanonicalizeError::Number(self.position))?;
             }
         }
         self.position += length;
@@ -332,10 +303,7 @@ impl<'a> Parser<'a> {
     /// Reads up to the next quote, backslash or control character.
     fn plain_run(&mut self) -> &'a str {
         let rest = self.text.get(self.position..).unwrap_or_default();
-        let length = rest
-            .bytes()
-            .position(|b| b < 0x20 || b == b'"' || b == b'\\')
-            .unwrap_or(rest.len());
+        let length = rest.bytes().position(|b| b < 0x20 || b == b'"' || b == b'\\').unwrap_or(rest.len());
         self.position += length;
         rest.get(..length).unwrap_or_default()
     }
@@ -366,12 +334,7 @@ impl<'a> Parser<'a> {
         let first = self.hex4()?;
         let code = match first {
             0xd800..=0xdbff => {
-                if !self
-                    .text
-                    .as_bytes()
-                    .get(self.position..)
-                    .is_some_and(|rest| rest.starts_with(b"\\u"))
-                {
+                if !self.text.as_bytes().get(self.position..).is_some_and(|rest| rest.starts_with(b"\\u")) {
                     return Err(CanonicalizeError::Surrogate(at));
                 }
                 self.position += 2;
@@ -387,17 +350,11 @@ impl<'a> Parser<'a> {
     }
 
     fn hex4(&mut self) -> Result<u32, CanonicalizeError> {
-        let digits = self
-            .text
-            .as_bytes()
-            .get(self.position..self.position + 4)
-            .ok_or_else(|| self.syntax())?;
+        let digits =
+            self.text.as_bytes().get(self.position..self.position + 4).ok_or_else(|| self.syntax())?;
         let mut code = 0;
         for digit in digits {
-            code = code * 16
-                + char::from(*digit)
-                    .to_digit(16)
-                    .ok_or_else(|| self.syntax())?;
+            code = code * 16 + char::from(*digit).to_digit(16).ok_or_else(|| self.syntax())?;
         }
         self.position += 4;
         Ok(code)

@@ -1,8 +1,5 @@
 //! Numbers in canonical JSON.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "positions within a text that is in memory"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "positions within a text that is in memory")]
 
 /// The largest magnitude of an integer in canonical JSON.
 const MAX_INTEGER: u64 = (1 << 53) - 1;
@@ -10,24 +7,14 @@ const MAX_INTEGER: u64 = (1 << 53) - 1;
 /// The length in bytes of the JSON number that `text` starts with.
 pub(super) fn length(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    let digits = |from: usize| {
-        bytes
-            .iter()
-            .skip(from)
-            .take_while(|b| b.is_ascii_digit())
-            .count()
-    };
+    let digits = |from: usize| bytes.iter().skip(from).take_while(|b| b.is_ascii_digit()).count();
     let mut end = usize::from(bytes.first() == Some(&b'-'));
     let whole = digits(end);
     if whole == 0 {
         return None;
     }
     // A leading zero stands alone.
-    end += if bytes.get(end) == Some(&b'0') {
-        1
-    } else {
-        whole
-    };
+    end += if bytes.get(end) == Some(&b'0') { 1 } else { whole };
     if bytes.get(end) == Some(&b'.') {
         let fraction = digits(end + 1);
         if fraction == 0 {
@@ -48,12 +35,7 @@ pub(super) fn length(text: &str) -> Option<usize> {
 
 /// Whether a JSON number is an integer within ±(2^53 - 1), written without fraction, exponent or negative zero.
 pub(super) fn is_canonical_integer(token: &str) -> bool {
-    token != "-0"
-        && token
-            .strip_prefix('-')
-            .unwrap_or(token)
-            .parse::<u64>()
-            .is_ok_and(|n| n <= MAX_INTEGER)
+    token != "-0" && token.strip_prefix('-').unwrap_or(token).parse::<u64>().is_ok_and(|n| n <= MAX_INTEGER)
 }
 
 /// Writes a JSON number as the servers of room versions 1 to 5 did: integers of any size as they are, other numbers

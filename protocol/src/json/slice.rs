@@ -1,8 +1,5 @@
 //! Reading canonical text in place.
-#![expect(
-    clippy::arithmetic_side_effects,
-    reason = "positions within a text that is in memory"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "positions within a text that is in memory")]
 
 use std::borrow::Cow;
 
@@ -78,36 +75,24 @@ impl<'a> Value<'a> {
 
     /// The object, if the value is one.
     pub fn as_object(self) -> Option<Object<'a>> {
-        Some(Object {
-            rest: self.0.strip_prefix('{')?.strip_suffix('}')?,
-        })
+        Some(Object { rest: self.0.strip_prefix('{')?.strip_suffix('}')? })
     }
 
     /// The array, if the value is one.
     pub fn as_array(self) -> Option<Array<'a>> {
-        Some(Array {
-            rest: self.0.strip_prefix('[')?.strip_suffix(']')?,
-        })
+        Some(Array { rest: self.0.strip_prefix('[')?.strip_suffix(']')? })
     }
 }
 
 impl<'a> Key<'a> {
     /// Whether this is the key `name`.
     pub fn is(self, name: &str) -> bool {
-        if self.0.contains('\\') {
-            decode(self.0).as_deref() == Some(name)
-        } else {
-            self.plain() == name
-        }
+        if self.0.contains('\\') { decode(self.0).as_deref() == Some(name) } else { self.plain() == name }
     }
 
     /// The key, without its escapes.
     pub fn name(self) -> Cow<'a, str> {
-        if self.0.contains('\\') {
-            decode(self.0).unwrap_or_default()
-        } else {
-            Cow::Borrowed(self.plain())
-        }
+        if self.0.contains('\\') { decode(self.0).unwrap_or_default() } else { Cow::Borrowed(self.plain()) }
     }
 
     /// The key as it is written, with quotes and escapes.
@@ -137,17 +122,13 @@ impl<'a> Object<'a> {
 
     /// The value of the member `name`.
     pub fn get(self, name: &str) -> Option<Value<'a>> {
-        self.into_iter()
-            .find(|(key, _)| key.is(name))
-            .map(|(_, value)| value)
+        self.into_iter().find(|(key, _)| key.is(name)).map(|(_, value)| value)
     }
 
     fn take(&mut self) -> Option<(Key<'a>, Value<'a>)> {
         let key_length = value_length(self.rest)?;
         let (key, rest) = self.rest.split_at_checked(key_length)?;
-        let rest = rest
-            .strip_prefix(':')
-            .filter(|_| key.len() >= 2 && key.starts_with('"'))?;
+        let rest = rest.strip_prefix(':').filter(|_| key.len() >= 2 && key.starts_with('"'))?;
         let (value, rest) = rest.split_at_checked(value_length(rest)?)?;
         self.rest = after_comma(rest)?;
         Some((Key(key), Value(value)))
@@ -200,11 +181,7 @@ impl<'a> Iterator for Elements<'a> {
 
 /// What follows a member or element: nothing, or a comma and the next.
 fn after_comma(rest: &str) -> Option<&str> {
-    if rest.is_empty() {
-        Some(rest)
-    } else {
-        rest.strip_prefix(',').filter(|rest| !rest.is_empty())
-    }
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix(',').filter(|rest| !rest.is_empty()) }
 }
 
 /// The length of the value that `text` starts with; `None` if it never ends or is empty.
@@ -214,10 +191,8 @@ fn value_length(text: &str) -> Option<usize> {
         b'"' => string_length(bytes),
         b'{' | b'[' => nested_length(bytes),
         _ => {
-            let length = bytes
-                .iter()
-                .position(|b| matches!(b, b',' | b'}' | b']' | b':'))
-                .unwrap_or(bytes.len());
+            let length =
+                bytes.iter().position(|b| matches!(b, b',' | b'}' | b']' | b':')).unwrap_or(bytes.len());
             (length > 0).then_some(length)
         }
     }
@@ -227,10 +202,7 @@ fn value_length(text: &str) -> Option<usize> {
 fn string_length(bytes: &[u8]) -> Option<usize> {
     let mut position = 1;
     loop {
-        let run = bytes
-            .get(position..)?
-            .iter()
-            .position(|b| matches!(b, b'"' | b'\\'))?;
+        let run = bytes.get(position..)?.iter().position(|b| matches!(b, b'"' | b'\\'))?;
         position += run;
         if bytes.get(position) == Some(&b'"') {
             return Some(position + 1);

@@ -1,0 +1,119 @@
+//! Comparing versions.
+
+use super::read::load_on;
+use super::{EventNid, Node, NodeId, NodeStore, StateKeyNid, StateRoot};
+
+/// A key for which two versions have different events, or only one has any.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The key.
+    pub key: StateKeyNid,
+    /// The event in the first version.
+    pub left: Option<EventNid>,
+    /// The event in the second version.
+    pub right: Option<EventNid>,
+}
+
+/// The differences between two versions, ascending by key. Reads only nodes that are not in both.
+pub fn diff<S: NodeStore + ?Sized>(
+    store: &S,
+    left: StateRoot,
+    right: StateRoot,
+) -> Result<Vec<Difference>, S::Error> {
+    let mut differences = Vec::new();
+    diff_all(store, &[left, right], &mut |key, events| {
+        if let [left, right] = events {
+            differences.push(Difference { key, left: *left, right: *right });
+        }
+        Ok(())
+    })?;
+    Ok(differences)
+}
+
+/// Calls `visit`, ascending by key, for each key on which not all versions agree, with the event that each has.
+/// Reads only nodes that are not in all of them, and keeps at most one node a version and level in memory.
+pub fn diff_all<S: NodeStore + ?Sized>(
+    store: &S,
+    roots: &[StateRoot],
+    visit: &mut impl FnMut(StateKeyNid, &[Option<EventNid>]) -> Result<(), S::Error>,
+) -> Result<(), S::Error> {
+    let mut sides = Vec::with_capacity(roots.len());
+    for root in roots {
+        sides.push(match root.node() {
+            Some(id) => Some(Subtree { id, level: store.load(id)?.level() }),
+            None => None,
+        });
+    }
+    let level = sides.iter().flatten().map(|side| side.level).max().unwrap_or(0);
+    diff_below(store, &sides, level, 0, visit)
+}
+
+/// A node whose level is known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Subtree {
+    id: NodeId,
+    level: u8,
+}
+
+/// What one version has at a place of the tree.
+enum Side {
+    Nothing,
+    /// The root of a tree that does not reach up to here: in the lowest slot of the level below.
+    Lower(Subtree),
+    Here(Node),
+}
+
+impl Side {
+    fn load<S: NodeStore + ?Sized>(store: &S, side: Option<Subtree>, level: u8) -> Result<Self, S::Error> {
+        Ok(match side {
+            None => Self::Nothing,
+            Some(subtree) if subtree.level < level => Self::Lower(subtree),
+            Some(subtree) => Self::Here(load_on(store, subtree.id, level)?),
+        })
+    }
+
+    fn child(&self, slot: u8, below: u8) -> Option<Subtree> {
+        match self {
+            Self::Nothing => None,
+            Self::Lower(subtree) => (slot == 0).then_some(*subtree),
+            Self::Here(node) => node.get(slot).map(|id| Subtree { id: NodeId(id), level: below }),
+        }
+    }
+
+    fn event(&self, slot: u8) -> Option<EventNid> {
+        match self {
+            Self::Here(node) => node.get(slot).map(EventNid),
+            _ => None,
+        }
+    }
+}
+
+fn all_equal<T: PartialEq>(items: &[T]) -> bool {
+    items.iter().zip(items.iter().skip(1)).all(|(a, b)| a == b)
+}
+
+fn diff_below<S: NodeStore + ?Sized>(
+    store: &S,
+    sides: &[Option<Subtree>],
+    level: u8,
+    prefix: u32,
+    visit: &mut impl FnMut(StateKeyNid, &[Option<EventNid>]) -> Result<(), S::Error>,
+) -> Result<(), S::Error> {
+    if all_equal(sides) {
+        return Ok(());
+    }
+    let nodes = sides.iter().map(|side| Side::load(store, *side, level)).collect::<Result<Vec<_>, _>>()?;
+    for slot in 0..=u8::MAX {
+        let key = (prefix << 8) | u32::from(slot);
+        if let Some(below) = level.checked_sub(1) {
+            let children: Vec<_> = nodes.iter().map(|node| node.child(slot, below)).collect();
+            diff_below(store, &children, below, key, visit)?;
+        } else {
+            let events: Vec<_> = nodes.iter().map(|node| node.event(slot)).collect();
+            if !all_equal(&events) {
+                visit(StateKeyNid(key), &events)?;
+            }
+        }
+    }
+    Ok(())
+}
