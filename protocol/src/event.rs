@@ -18,6 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use self::fields::{Span, Text};
+pub(crate) use self::redaction::without;
 pub use self::{
     hash::{content_hash, reference_hash},
     parse::{MAX_AUTH_EVENTS, MAX_ID_BYTES, MAX_PDU_BYTES, MAX_PREV_EVENTS, ParseError},
