@@ -1,1 +1,20 @@
-//! The edge.
+//! The edge: stateless. A request is routed, authenticated, handed to actors, and answered.
+//!
+//! Everything but `event.rs`, which speaks with the platform, also compiles natively.
+
+mod answer;
+mod client;
+mod context;
+mod discovery;
+mod error;
+#[cfg(target_arch = "wasm32")]
+mod event;
+mod extract;
+mod federation;
+mod metrics;
+mod router;
+
+#[cfg(target_arch = "wasm32")]
+pub use event::fetch;
+#[cfg(target_arch = "wasm32")]
+pub use selvedge_durable_objects::shell::{Directory, RemoteServer, Room, User};

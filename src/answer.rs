@@ -1,0 +1,91 @@
+//! Answers: what a handler gives back, before it becomes the platform's response.
+
+use std::convert::Infallible;
+
+use http::{HeaderValue, Response, header};
+use ruma::{
+    api::{OutgoingBody, OutgoingResponse, OutgoingResponseExt, error::IntoHttpError},
+    exports::bytes::BufMut,
+};
+use selvedge_durable_objects::matrix_error::MatrixError;
+
+/// A finished answer.
+pub enum Answer {
+    /// Status, headers and body.
+    Http(Response<Vec<u8>>),
+    /// A response that the platform streams.
+    #[cfg(target_arch = "wasm32")]
+    Platform(web_sys::Response),
+}
+
+/// Makes the answer of a handler's result.
+pub fn from_result<R: OutgoingResponse>(result: Result<R, MatrixError>) -> Answer {
+    match result.map(R::try_into_http_response::<Vec<u8>>) {
+        Ok(Ok(response)) => Answer::Http(response),
+        Ok(Err(unserialised)) => {
+            selvedge_durable_objects::log::error("answer", &unserialised.to_string());
+            from_error(&MatrixError::internal("The answer could not be written"))
+        }
+        Err(error) => from_error(&error),
+    }
+}
+
+/// The answer that tells of an error, with `Retry-After` (seconds) where the body says to wait.
+pub fn from_error(error: &MatrixError) -> Answer {
+    let mut response = Response::new(error.body().to_string().into_bytes());
+    *response.status_mut() =
+        http::StatusCode::from_u16(error.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Some(wait) = error.extra.get("retry_after_ms").and_then(serde_json::Value::as_u64) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.div_ceil(1000)));
+    }
+    Answer::Http(response)
+}
+
+/// JSON that is passed on as an actor made it.
+pub struct Json(pub String);
+
+/// Text of some other type, such as a page.
+pub struct Text {
+    /// The `Content-Type`.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: String,
+}
+
+/// The body of [`Json`] and [`Text`].
+pub struct TextBody {
+    content_type: &'static str,
+    text: String,
+}
+
+impl OutgoingBody for TextBody {
+    type Error = Infallible;
+
+    fn content_type(&self) -> Option<HeaderValue> {
+        Some(HeaderValue::from_static(self.content_type))
+    }
+
+    fn try_into_buf<T: Default + BufMut + AsRef<[u8]>>(self) -> Result<T, Infallible> {
+        let mut buffer = T::default();
+        buffer.put_slice(self.text.as_bytes());
+        Ok(buffer)
+    }
+}
+
+impl OutgoingResponse for Json {
+    type Body = TextBody;
+
+    fn try_into_http_response_inner(self) -> Result<Response<TextBody>, IntoHttpError> {
+        Ok(Response::new(TextBody { content_type: "application/json", text: self.0 }))
+    }
+}
+
+impl OutgoingResponse for Text {
+    type Body = TextBody;
+
+    fn try_into_http_response_inner(self) -> Result<Response<TextBody>, IntoHttpError> {
+        Ok(Response::new(TextBody { content_type: self.content_type, text: self.body }))
+    }
+}

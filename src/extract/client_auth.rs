@@ -1,0 +1,94 @@
+//! The client who asks, proven by an access token `[C-S §5.2]`.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use http::{Request, header};
+use ruma::{OwnedDeviceId, OwnedUserId};
+use selvedge_durable_objects::{matrix_error::MatrixError, rpc::user::Authenticate};
+use sha2::{Digest, Sha256};
+
+use super::FromRequest;
+use crate::context::Ctx;
+
+/// An access token that has the right form, not yet proven: enough to address its owner's actor.
+#[derive(Debug, Clone)]
+pub struct AccessToken {
+    /// Who it claims to belong to.
+    pub localpart: String,
+    /// Its SHA-256, the form in which tokens are stored.
+    pub hash: String,
+}
+
+/// A user's client with a valid access token.
+#[derive(Debug, Clone)]
+pub struct ClientAuth {
+    /// The user.
+    pub user_id: OwnedUserId,
+    /// The device that the token belongs to.
+    pub device_id: OwnedDeviceId,
+    /// Whether it is a guest account `[C-S §11.24]`.
+    pub is_guest: bool,
+    /// Whether the user is an administrator of this server.
+    pub is_admin: bool,
+    /// The token that proved it.
+    pub token: AccessToken,
+}
+
+/// A client who may or may not be logged in.
+#[derive(Debug, Clone)]
+pub struct OptionalClientAuth(pub Option<ClientAuth>);
+
+/// The token of the `Authorization` header, else of the deprecated query parameter.
+pub(super) fn bearer_token(request: &Request<Vec<u8>>) -> Option<String> {
+    if let Some(value) = request.headers().get(header::AUTHORIZATION) {
+        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+        return scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned());
+    }
+    form_urlencoded::parse(request.uri().query()?.as_bytes())
+        .find(|(name, _)| name == "access_token")
+        .map(|(_, token)| token.into_owned())
+}
+
+impl AccessToken {
+    /// Reads the parts of a token: `sv_OWNER_SECRET`, the owner's localpart in unpadded URL-safe base64.
+    pub fn parse(token: &str) -> Option<Self> {
+        let (owner, _secret) = token.strip_prefix("sv_")?.split_once('_')?;
+        let localpart = String::from_utf8(URL_SAFE_NO_PAD.decode(owner).ok()?).ok()?;
+        Some(Self { localpart, hash: URL_SAFE_NO_PAD.encode(Sha256::digest(token)) })
+    }
+}
+
+impl FromRequest for AccessToken {
+    async fn from_request(_: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
+        let token =
+            bearer_token(request).ok_or_else(|| MatrixError::missing_token("Missing access token"))?;
+        Self::parse(&token).ok_or_else(|| MatrixError::unknown_token("Unrecognised access token"))
+    }
+}
+
+impl FromRequest for ClientAuth {
+    async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
+        let token = AccessToken::from_request(ctx, request).await?;
+        let command = Authenticate {
+            token_hash: token.hash.clone(),
+            address: ctx.peer.address.clone(),
+            user_agent: ctx.peer.user_agent.clone(),
+        };
+        let known = ctx.call(token.localpart.as_str(), &command).await?;
+        Ok(Self {
+            user_id: known.user_id,
+            device_id: known.device_id,
+            is_guest: known.is_guest,
+            is_admin: known.is_admin,
+            token,
+        })
+    }
+}
+
+impl FromRequest for OptionalClientAuth {
+    async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
+        if bearer_token(request).is_none() {
+            return Ok(Self(None));
+        }
+        Ok(Self(Some(ClientAuth::from_request(ctx, request).await?)))
+    }
+}

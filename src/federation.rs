@@ -1,0 +1,1 @@
+//! The server-server API: one file per module of the specification.
