@@ -72,9 +72,7 @@ pub fn check_state_dependent<S: AuthState>(
     let view = View::new(rules, state)?;
 
     // 4. A room that does not federate takes events of its creator's server only.
-    if !view.create.federate()?
-        && view.create.sender().server_name() != event.sender().server_name()
-    {
+    if !view.create.federate()? && view.create.sender().server_name() != event.sender().server_name() {
         return Err(Rejection::NotFederated.into());
     }
 
@@ -116,10 +114,7 @@ fn check_other<S: AuthState>(view: &View<'_, S>, event: &Pdu) -> Result<(), Auth
     }
 
     // 9. State keys that are user ids.
-    if event
-        .state_key()
-        .is_some_and(|key| key.starts_with('@') && key != event.sender().as_str())
-    {
+    if event.state_key().is_some_and(|key| key.starts_with('@') && key != event.sender().as_str()) {
         return Err(Rejection::StateKeyOfOtherUser.into());
     }
 
@@ -137,23 +132,14 @@ fn check_other<S: AuthState>(view: &View<'_, S>, event: &Pdu) -> Result<(), Auth
 }
 
 /// Room versions 1 and 2, rule 11.
-fn check_redaction(
-    levels: &PowerLevels,
-    event: &Pdu,
-    sender_power: PowerLevel,
-) -> Result<(), Rejection> {
+fn check_redaction(levels: &PowerLevels, event: &Pdu, sender_power: PowerLevel) -> Result<(), Rejection> {
     // 11.1. Those who may redact anything.
     if sender_power >= levels.level(Level::Redact)? {
         return Ok(());
     }
     // 11.2. Servers may redact their own events.
-    let redacts = event
-        .object()
-        .get("redacts")
-        .and_then(crate::json::Value::as_str);
-    let redacted_id = redacts
-        .as_deref()
-        .and_then(|id| <&ruma::EventId>::try_from(id).ok());
+    let redacts = event.object().get("redacts").and_then(crate::json::Value::as_str);
+    let redacted_id = redacts.as_deref().and_then(|id| <&ruma::EventId>::try_from(id).ok());
     if redacted_id.and_then(ruma::EventId::server_name) == event.event_id().server_name() {
         return Ok(());
     }

@@ -34,9 +34,9 @@ impl RoomCreate {
     /// When `m.federate` is not a boolean.
     pub fn federate(&self) -> Result<bool, Rejection> {
         match self.0.content_object().get("m.federate") {
-            Some(value) if !value.is_null() => value
-                .as_bool()
-                .ok_or(Rejection::MalformedCreate("m.federate")),
+            Some(value) if !value.is_null() => {
+                value.as_bool().ok_or(Rejection::MalformedCreate("m.federate"))
+            }
             _ => Ok(true),
         }
     }
@@ -50,12 +50,8 @@ impl RoomCreate {
         if rules.use_room_create_sender {
             return Ok(Cow::Borrowed(self.sender()));
         }
-        let creator = self
-            .0
-            .content_str("creator")
-            .ok_or(Rejection::MalformedCreate("creator"))?;
-        let creator =
-            OwnedUserId::try_from(&*creator).map_err(|_| Rejection::MalformedCreate("creator"))?;
+        let creator = self.0.content_str("creator").ok_or(Rejection::MalformedCreate("creator"))?;
+        let creator = OwnedUserId::try_from(&*creator).map_err(|_| Rejection::MalformedCreate("creator"))?;
         Ok(Cow::Owned(creator))
     }
 
@@ -69,9 +65,7 @@ impl RoomCreate {
             return Ok(true);
         }
         Ok(rules.additional_room_creators
-            && self
-                .additional_creators()?
-                .any(|creator| creator == user.as_str()))
+            && self.additional_creators()?.any(|creator| creator == user.as_str()))
     }
 
     /// All creators of the room.
@@ -83,8 +77,8 @@ impl RoomCreate {
         let mut creators = vec![self.creator(rules)?.into_owned()];
         if rules.additional_room_creators {
             for creator in self.additional_creators()? {
-                let creator = OwnedUserId::try_from(&*creator)
-                    .map_err(|_| Rejection::CreateBadAdditionalCreators)?;
+                let creator =
+                    OwnedUserId::try_from(&*creator).map_err(|_| Rejection::CreateBadAdditionalCreators)?;
                 if !creators.contains(&creator) {
                     creators.push(creator);
                 }
@@ -95,16 +89,9 @@ impl RoomCreate {
 
     fn additional_creators(&self) -> Result<impl Iterator<Item = Cow<'_, str>>, Rejection> {
         let list = match self.0.content_object().get("additional_creators") {
-            Some(value) => Some(
-                value
-                    .as_array()
-                    .ok_or(Rejection::CreateBadAdditionalCreators)?,
-            ),
+            Some(value) => Some(value.as_array().ok_or(Rejection::CreateBadAdditionalCreators)?),
             None => None,
         };
-        Ok(list
-            .into_iter()
-            .flatten()
-            .map(|creator| Value::as_str(creator).unwrap_or_default()))
+        Ok(list.into_iter().flatten().map(|creator| Value::as_str(creator).unwrap_or_default()))
     }
 }

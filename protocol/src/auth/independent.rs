@@ -36,9 +36,7 @@ pub fn check_state_independent(
     // 2. Since room version 12, the room id names an accepted create event.
     if rules.room_create_event_id_as_room_id
         && !create.is_some_and(|create| {
-            !create.rejected
-                && create.pdu.is_state("m.room.create", "")
-                && names_room(create.pdu, event)
+            !create.rejected && create.pdu.is_state("m.room.create", "") && names_room(create.pdu, event)
         })
     {
         return Err(Rejection::RoomNotCreated);
@@ -59,22 +57,14 @@ fn check_auth_events(
     auth_events: &[AuthEvent<'_>],
 ) -> Result<(), Rejection> {
     let content = event.content_object();
-    let expected = auth_types_for_event(
-        rules,
-        event.event_type(),
-        event.sender(),
-        event.state_key(),
-        content,
-    )?;
+    let expected =
+        auth_types_for_event(rules, event.event_type(), event.sender(), event.state_key(), content)?;
     if auth_events.len() != event.auth_events().len() {
         return Err(Rejection::MissingAuthEvent);
     }
     let mut seen: Vec<(&str, &str)> = Vec::with_capacity(auth_events.len());
     for AuthEvent { pdu, rejected } in auth_events {
-        let key = (
-            pdu.event_type(),
-            pdu.state_key().ok_or(Rejection::AuthEventNotState)?,
-        );
+        let key = (pdu.event_type(), pdu.state_key().ok_or(Rejection::AuthEventNotState)?);
         let named = || (key.0.to_owned(), key.1.to_owned());
         // 3.1. No duplicates.
         if seen.contains(&key) {
@@ -83,10 +73,7 @@ fn check_auth_events(
         }
         seen.push(key);
         // 3.2. Only what the selection algorithm selects.
-        if !expected
-            .iter()
-            .any(|(event_type, state_key)| (*event_type, &**state_key) == key)
-        {
+        if !expected.iter().any(|(event_type, state_key)| (*event_type, &**state_key) == key) {
             let (event_type, state_key) = named();
             return Err(Rejection::UnexpectedAuthEvent(event_type, state_key));
         }
@@ -127,9 +114,7 @@ pub fn check_create(rules: &AuthorizationRules, event: &Pdu) -> Result<(), Rejec
     let content = event.content_object();
     // 1.3. The version is one that we know.
     if let Some(version) = content.get("room_version") {
-        let version = version
-            .as_str()
-            .and_then(|version| RoomVersionId::try_from(&*version).ok());
+        let version = version.as_str().and_then(|version| RoomVersionId::try_from(&*version).ok());
         if version.and_then(|version| version.rules()).is_none() {
             return Err(Rejection::CreateUnknownVersion);
         }
@@ -142,13 +127,9 @@ pub fn check_create(rules: &AuthorizationRules, event: &Pdu) -> Result<(), Rejec
     if rules.additional_room_creators
         && let Some(creators) = content.get("additional_creators")
     {
-        let creators = creators
-            .as_array()
-            .ok_or(Rejection::CreateBadAdditionalCreators)?;
+        let creators = creators.as_array().ok_or(Rejection::CreateBadAdditionalCreators)?;
         for creator in creators {
-            let creator = creator
-                .as_str()
-                .ok_or(Rejection::CreateBadAdditionalCreators)?;
+            let creator = creator.as_str().ok_or(Rejection::CreateBadAdditionalCreators)?;
             <&UserId>::try_from(&*creator).map_err(|_| Rejection::CreateBadAdditionalCreators)?;
         }
     }

@@ -8,18 +8,11 @@ use crate::event::Pdu;
 /// Checks an `m.room.member`.
 ///
 /// Rule 5.2, the signature of the authorising user's server, is part of the verification of signatures.
-pub(super) fn check<S: AuthState>(
-    view: &View<'_, S>,
-    event: &Pdu,
-) -> Result<(), AuthError<S::Error>> {
+pub(super) fn check<S: AuthState>(view: &View<'_, S>, event: &Pdu) -> Result<(), AuthError<S::Error>> {
     // 5.1. It names a user and a membership.
-    let target = event
-        .state_key()
-        .and_then(|key| <&UserId>::try_from(key).ok());
+    let target = event.state_key().and_then(|key| <&UserId>::try_from(key).ok());
     let target = target.ok_or(Rejection::MemberBadStateKey)?;
-    let membership = event
-        .content_str("membership")
-        .ok_or(Rejection::MemberWithoutMembership)?;
+    let membership = event.content_str("membership").ok_or(Rejection::MemberWithoutMembership)?;
 
     match MembershipState::from(&*membership) {
         MembershipState::Join => check_join(view, event, target),
@@ -61,9 +54,7 @@ fn check_join<S: AuthState>(
         "invite" if invited => Ok(()),
         "knock" if view.rules.knocking && invited => Ok(()),
         // 5.3.5. Others if a member who may invite authorises them.
-        "restricted" if view.rules.restricted_join_rule => {
-            check_restricted_join(view, event, invited)
-        }
+        "restricted" if view.rules.restricted_join_rule => check_restricted_join(view, event, invited),
         "knock_restricted" if view.rules.knock_restricted_join_rule => {
             check_restricted_join(view, event, invited)
         }
@@ -85,16 +76,11 @@ fn check_restricted_join<S: AuthState>(
         return Ok(());
     }
     // 5.3.5.2. The authorising user is joined and may invite.
-    let authorising = event
-        .content_object()
-        .get("join_authorised_via_users_server")
-        .filter(|user| !user.is_null());
-    let authorising = authorising.ok_or(Rejection::JoinWithoutAuthorisation)?;
-    let authorising = authorising
-        .as_str()
-        .ok_or(Rejection::MemberBadAuthorisingUser)?;
     let authorising =
-        <&UserId>::try_from(&*authorising).map_err(|_| Rejection::MemberBadAuthorisingUser)?;
+        event.content_object().get("join_authorised_via_users_server").filter(|user| !user.is_null());
+    let authorising = authorising.ok_or(Rejection::JoinWithoutAuthorisation)?;
+    let authorising = authorising.as_str().ok_or(Rejection::MemberBadAuthorisingUser)?;
+    let authorising = <&UserId>::try_from(&*authorising).map_err(|_| Rejection::MemberBadAuthorisingUser)?;
     if view.membership(authorising)? != MembershipState::Join {
         return Err(Rejection::AuthorisingUserNotJoined.into());
     }

@@ -92,11 +92,7 @@ impl PowerLevels {
         event: Option<Rc<Pdu>>,
     ) -> Result<Self, Rejection> {
         create.creator(rules)?;
-        Ok(Self {
-            create,
-            event,
-            rules: rules.clone(),
-        })
+        Ok(Self { create, event, rules: rules.clone() })
     }
 
     /// The power of a user.
@@ -110,11 +106,7 @@ impl PowerLevels {
             return Ok(PowerLevel::Infinite);
         }
         if self.event.is_none() {
-            return Ok(PowerLevel::Int(if is_creator()? {
-                100
-            } else {
-                Level::UsersDefault.default()
-            }));
+            return Ok(PowerLevel::Int(if is_creator()? { 100 } else { Level::UsersDefault.default() }));
         }
         let level = match self.entry("users", user.as_str())? {
             Some(level) => level,
@@ -131,11 +123,7 @@ impl PowerLevels {
     pub fn event(&self, event_type: &str, is_state: bool) -> Result<PowerLevel, Rejection> {
         let level = match self.entry("events", event_type)? {
             Some(level) => level,
-            None => self.number(if is_state {
-                Level::StateDefault
-            } else {
-                Level::EventsDefault
-            })?,
+            None => self.number(if is_state { Level::StateDefault } else { Level::EventsDefault })?,
         };
         Ok(PowerLevel::Int(level))
     }
@@ -146,9 +134,7 @@ impl PowerLevels {
     ///
     /// When the power levels in the state are malformed.
     pub fn notification(&self, key: &str) -> Result<PowerLevel, Rejection> {
-        Ok(PowerLevel::Int(
-            self.entry("notifications", key)?.unwrap_or(50),
-        ))
+        Ok(PowerLevel::Int(self.entry("notifications", key)?.unwrap_or(50)))
     }
 
     /// One of the levels given by a number.
@@ -184,9 +170,7 @@ impl PowerLevels {
         let Some(map_value) = self.content().and_then(|content| content.get(map)) else {
             return Ok(None);
         };
-        let entries = map_value
-            .as_object()
-            .ok_or(Rejection::MalformedPowerLevels(map))?;
+        let entries = map_value.as_object().ok_or(Rejection::MalformedPowerLevels(map))?;
         entries
             .get(key)
             .map(|value| read_level(value, &self.rules).ok_or(Rejection::MalformedPowerLevels(map)))
@@ -209,15 +193,8 @@ pub(super) fn read_level(value: Value<'_>, rules: &AuthorizationRules) -> Option
         return None;
     }
     // Integers beyond 64 bits and floats: truncated, and the far ends are all alike.
-    let double: f64 = value
-        .text()
-        .parse()
-        .ok()
-        .filter(|double: &f64| double.is_finite())?;
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "truncation is what the room version asks for"
-    )]
+    let double: f64 = value.text().parse().ok().filter(|double: &f64| double.is_finite())?;
+    #[expect(clippy::cast_possible_truncation, reason = "truncation is what the room version asks for")]
     Some(double as i64)
 }
 
@@ -232,11 +209,7 @@ fn read_string_level(string: &str) -> Option<i64> {
         return None;
     }
     let magnitude = digits.parse::<i64>().unwrap_or(i64::MAX);
-    Some(if negative {
-        magnitude.saturating_neg()
-    } else {
-        magnitude
-    })
+    Some(if negative { magnitude.saturating_neg() } else { magnitude })
 }
 
 /// One of the objects of numbers, read whole. `None` if it is absent.
@@ -248,9 +221,7 @@ pub(super) fn read_map<'a>(
     let Some(value) = content.get(map) else {
         return Ok(None);
     };
-    let entries = value
-        .as_object()
-        .ok_or(Rejection::PowerLevelsMalformed(map))?;
+    let entries = value.as_object().ok_or(Rejection::PowerLevelsMalformed(map))?;
     let entries = entries.into_iter().map(|(key, value)| {
         let level = read_level(value, rules).ok_or(Rejection::PowerLevelsMalformed(map))?;
         Ok((key.name(), level))

@@ -14,20 +14,13 @@ use crate::{event::Pdu, json::Object};
 type Entries<'a> = Vec<(Cow<'a, str>, i64)>;
 
 /// Checks an `m.room.power_levels` against the current one.
-pub(super) fn check(
-    current: &PowerLevels,
-    event: &Pdu,
-    sender_power: PowerLevel,
-) -> Result<(), Rejection> {
+pub(super) fn check(current: &PowerLevels, event: &Pdu, sender_power: PowerLevel) -> Result<(), Rejection> {
     let (create, rules) = current.create();
     let content = event.content_object();
 
     // 10.1. The numbers are numbers.
     for level in Level::ALL {
-        if content
-            .get(level.name())
-            .is_some_and(|value| read_level(value, rules).is_none())
-        {
+        if content.get(level.name()).is_some_and(|value| read_level(value, rules).is_none()) {
             return Err(Rejection::PowerLevelsMalformed(level.name()));
         }
     }
@@ -36,19 +29,13 @@ pub(super) fn check(
     let notifications = read_map(content, "notifications", rules)?.unwrap_or_default();
     // 10.3. The users are user ids with numbers.
     let users = read_map(content, "users", rules)?.unwrap_or_default();
-    if users
-        .iter()
-        .any(|(user, _)| <&UserId>::try_from(&**user).is_err())
-    {
+    if users.iter().any(|(user, _)| <&UserId>::try_from(&**user).is_err()) {
         return Err(Rejection::PowerLevelsMalformed("users"));
     }
     // 10.4. Since room version 12, creators are not named.
     if rules.explicitly_privilege_room_creators {
         let creators = create.creators(rules)?;
-        if users
-            .iter()
-            .any(|(user, _)| creators.iter().any(|creator| creator.as_str() == user))
-        {
+        if users.iter().any(|(user, _)| creators.iter().any(|creator| creator.as_str() == user)) {
             return Err(Rejection::PowerLevelsNameCreator);
         }
     }
@@ -65,12 +52,7 @@ pub(super) fn check(
     check_entries(&old_events, &events, sender_power, above_sender)?;
     if rules.limit_notifications_power_levels {
         let old_notifications = read_map(old, "notifications", rules)?.unwrap_or_default();
-        check_entries(
-            &old_notifications,
-            &notifications,
-            sender_power,
-            above_sender,
-        )?;
+        check_entries(&old_notifications, &notifications, sender_power, above_sender)?;
     }
     // 10.9 and 10.10. Other users must be below the sender before, and not above after.
     let old_users = read_map(old, "users", rules)?.unwrap_or_default();
@@ -89,14 +71,13 @@ fn check_numbers(
     let (_, rules) = current.create();
     for level in Level::ALL {
         let read = |content: Object<'_>| match content.get(level.name()) {
-            Some(value) => read_level(value, rules)
-                .map(Some)
-                .ok_or(Rejection::MalformedPowerLevels(level.name())),
+            Some(value) => {
+                read_level(value, rules).map(Some).ok_or(Rejection::MalformedPowerLevels(level.name()))
+            }
             None => Ok(None),
         };
         let (old, new) = (read(old)?, read(new)?);
-        let above =
-            |value: Option<i64>| PowerLevel::Int(value.unwrap_or(level.default())) > sender_power;
+        let above = |value: Option<i64>| PowerLevel::Int(value.unwrap_or(level.default())) > sender_power;
         if old != new && (above(old) || above(new)) {
             return Err(Rejection::PowerLevelsNotAllowed(level.name().to_owned()));
         }
@@ -121,17 +102,11 @@ fn check_entries(
         };
         let old_entry = if order.is_le() { old.next() } else { None };
         let new_entry = if order.is_ge() { new.next() } else { None };
-        let (old_level, new_level) = (
-            old_entry.map(|(_, level)| *level),
-            new_entry.map(|(_, level)| *level),
-        );
+        let (old_level, new_level) = (old_entry.map(|(_, level)| *level), new_entry.map(|(_, level)| *level));
         if old_level == new_level {
             continue;
         }
-        let key = old_entry
-            .or(new_entry)
-            .map(|(key, _)| &**key)
-            .unwrap_or_default();
+        let key = old_entry.or(new_entry).map(|(key, _)| &**key).unwrap_or_default();
         if old_level.is_some_and(|level| protected(key, level))
             || new_level.is_some_and(|level| PowerLevel::Int(level) > sender_power)
         {

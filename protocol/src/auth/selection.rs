@@ -44,34 +44,23 @@ fn select_for_member<'a>(
     let target = state_key.ok_or(Rejection::MemberBadStateKey)?;
     push_member(Cow::Borrowed(target), types);
 
-    let membership = content
-        .get("membership")
-        .and_then(Value::as_str)
-        .ok_or(Rejection::MemberWithoutMembership)?;
+    let membership =
+        content.get("membership").and_then(Value::as_str).ok_or(Rejection::MemberWithoutMembership)?;
     if matches!(&*membership, "join" | "invite" | "knock") {
         types.push(("m.room.join_rules", Cow::Borrowed("")));
     }
     if membership == "invite"
         && let Some(third_party_invite) = content.get("third_party_invite")
     {
-        let signed = third_party_invite
-            .as_object()
-            .and_then(|invite| invite.get("signed")?.as_object());
+        let signed = third_party_invite.as_object().and_then(|invite| invite.get("signed")?.as_object());
         let token = signed.and_then(|signed| signed.get("token")?.as_str());
-        types.push((
-            "m.room.third_party_invite",
-            token.ok_or(Rejection::ThirdPartyInviteMalformed)?,
-        ));
+        types.push(("m.room.third_party_invite", token.ok_or(Rejection::ThirdPartyInviteMalformed)?));
     }
     if membership == "join"
         && rules.restricted_join_rule
-        && let Some(user) = content
-            .get("join_authorised_via_users_server")
-            .filter(|user| !user.is_null())
+        && let Some(user) = content.get("join_authorised_via_users_server").filter(|user| !user.is_null())
     {
-        let user = user
-            .as_str()
-            .filter(|user| <&UserId>::try_from(&**user).is_ok());
+        let user = user.as_str().filter(|user| <&UserId>::try_from(&**user).is_ok());
         push_member(user.ok_or(Rejection::MemberBadAuthorisingUser)?, types);
     }
     Ok(())

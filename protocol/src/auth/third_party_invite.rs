@@ -30,25 +30,17 @@ pub(super) fn check<S: AuthState>(
         return Err(Rejection::InviteBanned.into());
     }
     // 5.4.1.2 and 5.4.1.3. There is `signed`, with `mxid` and `token`.
-    let signed = invite
-        .as_object()
-        .and_then(|invite| invite.get("signed")?.as_object());
+    let signed = invite.as_object().and_then(|invite| invite.get("signed")?.as_object());
     let signed = signed.ok_or(Rejection::ThirdPartyInviteMalformed)?;
-    let field = |name| {
-        signed
-            .get(name)
-            .and_then(Value::as_str)
-            .ok_or(Rejection::ThirdPartyInviteMalformed)
-    };
+    let field = |name| signed.get(name).and_then(Value::as_str).ok_or(Rejection::ThirdPartyInviteMalformed);
     let (mxid, token) = (field("mxid")?, field("token")?);
     // 5.4.1.4. It is for the target.
     if mxid != target.as_str() {
         return Err(Rejection::ThirdPartyInviteOtherUser.into());
     }
     // 5.4.1.5. The room knows the invite.
-    let room_invite = view
-        .get("m.room.third_party_invite", &token)?
-        .ok_or(Rejection::ThirdPartyInviteUnknown)?;
+    let room_invite =
+        view.get("m.room.third_party_invite", &token)?.ok_or(Rejection::ThirdPartyInviteUnknown)?;
     // 5.4.1.6. Of the same sender.
     if room_invite.sender() != event.sender() {
         return Err(Rejection::ThirdPartyInviteOtherSender.into());
@@ -63,19 +55,12 @@ pub(super) fn check<S: AuthState>(
 
 /// `public_key` and those in `public_keys`.
 fn public_keys(content: Object<'_>) -> Vec<Vec<u8>> {
-    let list = content
-        .get("public_keys")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let list = content.get("public_keys").and_then(Value::as_array).into_iter().flatten();
     let listed = list.filter_map(|entry| entry.as_object()?.get("public_key"));
     let keys = content.get("public_key").into_iter().chain(listed);
     keys.filter_map(|key| {
         let key = key.as_str()?;
-        STANDARD
-            .decode(&*key)
-            .or_else(|_| URL_SAFE.decode(&*key))
-            .ok()
+        STANDARD.decode(&*key).or_else(|_| URL_SAFE.decode(&*key)).ok()
     })
     .collect()
 }
@@ -83,18 +68,10 @@ fn public_keys(content: Object<'_>) -> Vec<Vec<u8>> {
 /// Whether any of the keys made any of the signatures.
 fn is_signed_by(signed: Object<'_>, keys: &[Vec<u8>]) -> bool {
     let message = without(signed, &["signatures", "unsigned"]);
-    let servers = signed
-        .get("signatures")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten();
-    let mut made = servers
-        .filter_map(|(_, signatures)| signatures.as_object())
-        .flatten();
+    let servers = signed.get("signatures").and_then(Value::as_object).into_iter().flatten();
+    let mut made = servers.filter_map(|(_, signatures)| signatures.as_object()).flatten();
     made.any(|(key_id, signature)| {
-        let signature = signature
-            .as_str()
-            .and_then(|signature| STANDARD.decode(&*signature).ok());
+        let signature = signature.as_str().and_then(|signature| STANDARD.decode(&*signature).ok());
         key_id.name().starts_with("ed25519:")
             && signature.is_some_and(|signature| {
                 keys.iter().any(|key| {

@@ -16,19 +16,9 @@ pub(super) struct View<'a, S> {
 
 impl<'a, S: AuthState> View<'a, S> {
     /// Without a create event nothing is allowed.
-    pub(super) fn new(
-        rules: &'a AuthorizationRules,
-        state: &'a S,
-    ) -> Result<Self, AuthError<S::Error>> {
-        let create = state
-            .get("m.room.create", "")
-            .map_err(AuthError::State)?
-            .ok_or(Rejection::NoCreate)?;
-        Ok(Self {
-            rules,
-            create: RoomCreate::new(create),
-            state,
-        })
+    pub(super) fn new(rules: &'a AuthorizationRules, state: &'a S) -> Result<Self, AuthError<S::Error>> {
+        let create = state.get("m.room.create", "").map_err(AuthError::State)?.ok_or(Rejection::NoCreate)?;
+        Ok(Self { rules, create: RoomCreate::new(create), state })
     }
 
     pub(super) fn get(
@@ -36,9 +26,7 @@ impl<'a, S: AuthState> View<'a, S> {
         event_type: &str,
         state_key: &str,
     ) -> Result<Option<Rc<Pdu>>, AuthError<S::Error>> {
-        self.state
-            .get(event_type, state_key)
-            .map_err(AuthError::State)
+        self.state.get(event_type, state_key).map_err(AuthError::State)
     }
 
     /// The user's membership; `leave` for those who were never in the room.
@@ -46,9 +34,7 @@ impl<'a, S: AuthState> View<'a, S> {
         let Some(event) = self.get("m.room.member", user.as_str())? else {
             return Ok(MembershipState::Leave);
         };
-        let membership = event
-            .content_str("membership")
-            .ok_or(Rejection::MalformedMembership)?;
+        let membership = event.content_str("membership").ok_or(Rejection::MalformedMembership)?;
         Ok(MembershipState::from(&*membership))
     }
 
@@ -62,11 +48,7 @@ impl<'a, S: AuthState> View<'a, S> {
     }
 
     pub(super) fn power_levels(&self) -> Result<PowerLevels, AuthError<S::Error>> {
-        Ok(PowerLevels::new(
-            self.rules,
-            self.create.clone(),
-            self.get("m.room.power_levels", "")?,
-        )?)
+        Ok(PowerLevels::new(self.rules, self.create.clone(), self.get("m.room.power_levels", "")?)?)
     }
 
     /// The join rule. A room without one is open to the invited only; the rules do not say so, but all servers do.
@@ -74,9 +56,6 @@ impl<'a, S: AuthState> View<'a, S> {
         let Some(event) = self.get("m.room.join_rules", "")? else {
             return Ok("invite".to_owned());
         };
-        Ok(event
-            .content_str("join_rule")
-            .ok_or(Rejection::MalformedJoinRules)?
-            .into_owned())
+        Ok(event.content_str("join_rule").ok_or(Rejection::MalformedJoinRules)?.into_owned())
     }
 }
