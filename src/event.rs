@@ -2,7 +2,7 @@
 //!
 //! Requests are translated by hand, for the worker crate's own conversion is slow.
 
-use std::rc::Rc;
+use std::{panic::AssertUnwindSafe, rc::Rc};
 
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 use js_sys::{Array, Uint8Array};
@@ -26,6 +26,15 @@ thread_local! {
 /// Handles one request.
 #[wasm_bindgen]
 pub async fn fetch(
+    request: web_sys::Request,
+    env: JsValue,
+    context: JsValue,
+) -> Result<web_sys::Response, JsValue> {
+    // What a panic here leaves behind belongs to this request alone.
+    AssertUnwindSafe(handle(request, env, context)).await
+}
+
+async fn handle(
     request: web_sys::Request,
     env: JsValue,
     context: JsValue,

@@ -1,7 +1,7 @@
 //! The Durable Object classes: each holds an engine and translates the platform's calls to it.
 //! The entry module wraps them once more, to give them `rpc`.
 
-use std::{cell::RefCell, rc::Rc};
+use std::{cell::RefCell, panic::AssertUnwindSafe, rc::Rc};
 
 use worker::{
     DurableObject, Env, Request, Response, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
@@ -80,12 +80,13 @@ macro_rules! shells {
         $($(#[$doc])*
         #[worker::durable_object]
         pub struct $name {
-            shell: Shell<$engine>,
+            // After a panic: the transaction was rolled back, and caches change after a commit only.
+            shell: AssertUnwindSafe<Shell<$engine>>,
         }
 
         impl DurableObject for $name {
             fn new(state: State, env: Env) -> Self {
-                Self { shell: Shell::new(state, env) }
+                Self { shell: AssertUnwindSafe(Shell::new(state, env)) }
             }
 
             async fn fetch(&self, request: Request) -> worker::Result<Response> {
@@ -113,7 +114,7 @@ macro_rules! shells {
         impl $name {
             /// Handles the command `op` (see [`crate::rpc`]).
             pub async fn rpc(&self, op: String, body: String) -> String {
-                self.shell.rpc(&op, &body).await
+                AssertUnwindSafe(self.shell.rpc(&op, &body)).await
             }
         })+
     };

@@ -1,5 +1,7 @@
 //! [`Database`] over the platform's SQL storage of a Durable Object.
 
+use std::panic::AssertUnwindSafe;
+
 use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
 use worker::{SqlStorage, SqlStorageValue, Storage};
@@ -79,8 +81,11 @@ impl Database for StorageDatabase {
     ) -> Result<(), DatabaseError> {
         let storage: &TransactionalStorage = self.storage.as_raw().unchecked_ref();
         let mut outcome = Err(DatabaseError::Sql("the transaction did not run".to_owned()));
-        let called = storage.transaction_sync(&mut || {
-            outcome = body();
+        // A panic in `body` unwinds into an exception: the platform rolls back, and the caller gets the error.
+        let mut safe = AssertUnwindSafe((&mut outcome, body));
+        let called = storage.transaction_sync(&mut move || {
+            let (outcome, body) = &mut *safe;
+            **outcome = body();
             outcome.as_ref().map(|&()| ()).map_err(|error| JsValue::from_str(&error.to_string()))
         });
         match called {
