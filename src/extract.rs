@@ -2,6 +2,7 @@
 
 mod admin;
 mod client_auth;
+mod federation_auth;
 
 use http::Request;
 use selvedge_durable_objects::matrix_error::MatrixError;
@@ -9,6 +10,7 @@ use selvedge_durable_objects::matrix_error::MatrixError;
 pub use self::{
     admin::AdminToken,
     client_auth::{AccessToken, ClientAuth, OptionalClientAuth},
+    federation_auth::{FederationAuth, verify_key},
 };
 use crate::context::Ctx;
 

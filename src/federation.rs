@@ -1,1 +1,3 @@
 //! The server-server API: one file per module of the specification.
+
+pub mod keys;

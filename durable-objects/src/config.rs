@@ -34,6 +34,8 @@ pub struct ServerConfig {
     pub signing_key: Option<String>,
     /// `ALLOW_PRIVATE_ADDRESSES`: `on` lets outgoing requests reach private and loopback addresses.
     pub allow_private_addresses: bool,
+    /// `DNS_OVER_HTTPS`: the resolver for SRV records (JSON form); `off` for none.
+    pub dns_over_https: Option<String>,
     /// `DEFAULT_ROOM_VERSION`: the version of rooms whose creator does not choose one.
     pub default_room_version: RoomVersionId,
     /// `PUBLIC_BASEURL`: where clients reach this server, for `/.well-known/matrix/client`.
@@ -96,6 +98,10 @@ impl ServerConfig {
             admin_token: given("ADMIN_TOKEN"),
             signing_key: given("SIGNING_KEY"),
             allow_private_addresses: given("ALLOW_PRIVATE_ADDRESSES").as_deref() == Some("on"),
+            dns_over_https: match given("DNS_OVER_HTTPS") {
+                None => Some("https://cloudflare-dns.com/dns-query".to_owned()),
+                Some(url) => Some(url).filter(|url| url != "off"),
+            },
             default_room_version,
             public_base_url: given("PUBLIC_BASEURL").map(|url| url.trim_end_matches('/').to_owned()),
             support_contact: given("SUPPORT_CONTACT"),

@@ -7,6 +7,7 @@ pub mod config;
 pub mod database;
 pub mod directory;
 pub mod engine;
+pub mod federation;
 pub mod ledger;
 pub mod log;
 pub mod matrix_error;

@@ -1,11 +1,19 @@
-//! The `RemoteServer` actor.
+//! The `RemoteServer` actor: another homeserver as seen from here: where it is, which keys it
+//! signs with, and the queue of what it is still owed.
+
+mod discovery;
+mod verify_keys;
 
 use std::rc::Rc;
 
+use ruma::{OwnedServerName, ServerName};
+
 use crate::{
+    dispatch,
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
+    rpc::remote_server::{GetVerifyKeys, Resolve},
 };
 
 /// The behaviour of a `RemoteServer`.
@@ -13,15 +21,27 @@ pub struct RemoteServerEngine {
     runtime: Runtime,
 }
 
+impl RemoteServerEngine {
+    /// The server's name, which is this actor's.
+    fn server_name(&self) -> Result<OwnedServerName, MatrixError> {
+        ServerName::parse(&self.runtime.name)
+            .map_err(|_| MatrixError::internal("A server's actor has no server name"))
+    }
+}
+
 impl Engine for RemoteServerEngine {
-    const MIGRATIONS: &'static [Migration] = &[];
+    const MIGRATIONS: &'static [Migration] =
+        &[(1, include_str!("../../schema/remote_server/0001_discovery_and_keys.sql"))];
 
     fn new(runtime: Runtime) -> Self {
         Self { runtime }
     }
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
-        crate::dispatch!(self, op, body, {})
+        dispatch!(self, op, body, {
+            async Resolve => resolve,
+            async GetVerifyKeys => get_verify_keys,
+        })
     }
 
     async fn alarm(self: Rc<Self>) {}

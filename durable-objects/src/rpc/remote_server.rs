@@ -1,1 +1,53 @@
-//! What a `RemoteServer` can be asked.
+//! What a [`RemoteServer`](crate::remote_server) can be asked.
+
+use std::collections::BTreeMap;
+
+use ruma::OwnedServerSigningKeyId;
+use serde::{Deserialize, Serialize};
+
+use crate::command;
+
+/// Where is this server reached?
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Resolve {}
+command!(Resolve to RemoteServer -> Resolution);
+
+/// Where a server is reached, and until when that may be believed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Resolution {
+    /// `https://host:port`, or why the server cannot be reached.
+    pub base_url: Result<String, String>,
+    /// Milliseconds since the epoch.
+    pub expires_ts: u64,
+}
+
+/// The server's keys: those stored, or, when one of `wanted` is not among them or no longer valid
+/// at `valid_at`, freshly asked for.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetVerifyKeys {
+    /// Key ids that are needed; none for whatever there is.
+    pub wanted: Vec<OwnedServerSigningKeyId>,
+    /// The time at which they must be valid, in milliseconds since the epoch.
+    pub valid_at: u64,
+}
+command!(GetVerifyKeys to RemoteServer -> VerifyKeys);
+
+/// Known keys of a server.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct VerifyKeys {
+    /// By key id.
+    pub keys: BTreeMap<OwnedServerSigningKeyId, VerifyKey>,
+    /// The server's own signed answer that they came from, for a notary to pass on.
+    pub response: Option<String>,
+}
+
+/// A public key of another server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct VerifyKey {
+    /// Unpadded base64.
+    pub public_key: String,
+    /// Until when it signs, in milliseconds since the epoch; of an old key, when it expired.
+    pub valid_until_ts: u64,
+    /// An old key signs events of the past and no requests.
+    pub is_old: bool,
+}

@@ -1,0 +1,212 @@
+//! Requests to other homeservers: found, signed, bounded, typed.
+
+use std::{cell::RefCell, collections::BTreeMap};
+
+use ruma::{
+    OwnedServerName, ServerName,
+    api::{
+        IncomingResponseExt, OutgoingRequest, OutgoingRequestExt,
+        auth_scheme::NoAuthentication,
+        error::FromHttpResponseError,
+        federation::authentication::{ServerSignatures, XMatrixSigningInput},
+        path_builder::SinglePath,
+    },
+};
+use serde::Deserialize;
+
+use crate::{
+    matrix_error::MatrixError,
+    platform::{FetchError, OutboundRequest, Platform},
+    rpc::{
+        self,
+        remote_server::{Resolution, Resolve},
+    },
+    signing::server_keys,
+};
+
+/// How long one exchange with another server may take, in milliseconds, unless the caller says otherwise.
+pub const DEFAULT_TIMEOUT_MS: u32 = 30_000;
+/// How large an answer may be, in bytes, unless the caller says otherwise.
+pub const DEFAULT_MAX_BYTES: usize = 16 << 20;
+
+/// A request to another server did not succeed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum FederationError {
+    /// The server cannot be found or reached.
+    #[error("{server} cannot be reached: {reason}")]
+    Unreachable {
+        /// The server.
+        server: String,
+        /// Why not.
+        reason: String,
+    },
+    /// The server refused: its status, errcode and text.
+    #[error("{0}")]
+    Refused(MatrixError),
+    /// The server's answer is not what the specification says.
+    #[error("{server} answers what is not understood: {reason}")]
+    BadAnswer {
+        /// The server.
+        server: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A part of this server failed.
+    #[error("{0}")]
+    Internal(MatrixError),
+}
+
+impl From<FederationError> for MatrixError {
+    fn from(error: FederationError) -> Self {
+        match error {
+            FederationError::Refused(error) | FederationError::Internal(error) => error,
+            other => Self::bad_gateway(other.to_string()),
+        }
+    }
+}
+
+/// Bounds of an exchange.
+#[derive(Debug, Clone, Copy)]
+pub struct Bounds {
+    /// Milliseconds for the whole exchange.
+    pub timeout_ms: u32,
+    /// Bytes of the answer's body.
+    pub max_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { timeout_ms: DEFAULT_TIMEOUT_MS, max_bytes: DEFAULT_MAX_BYTES }
+    }
+}
+
+/// Sends a signed request to `destination` and waits for its typed answer.
+pub async fn send<R>(
+    platform: &dyn Platform,
+    destination: &ServerName,
+    request: R,
+    bounds: Bounds,
+) -> Result<R::IncomingResponse, FederationError>
+where
+    R: OutgoingRequest<Authentication = ServerSignatures, PathBuilder = SinglePath>,
+{
+    let resolution = resolve(platform, destination).await.map_err(FederationError::Internal)?;
+    let keys = server_keys(platform).await.map_err(FederationError::Internal)?;
+    let origin = platform.config().server_name.clone();
+    let input = XMatrixSigningInput::new(origin, destination.to_owned(), &keys.pair);
+    let base_url = reachable(destination.as_str(), &resolution)?;
+    let request = request
+        .try_into_http_request::<Vec<u8>>(base_url, input, ())
+        .map_err(|error| bad(destination.as_str(), &error))?;
+    exchange::<R>(platform, destination.as_str(), request, bounds).await
+}
+
+/// Sends a request that needs no signature to a server whose place is known.
+pub async fn send_unsigned<R>(
+    platform: &dyn Platform,
+    resolution: &Resolution,
+    request: R,
+) -> Result<R::IncomingResponse, FederationError>
+where
+    R: OutgoingRequest<Authentication = NoAuthentication, PathBuilder = SinglePath>,
+{
+    let base_url = reachable("the server", resolution)?;
+    let request =
+        request.try_into_http_request::<Vec<u8>>(base_url, (), ()).map_err(|error| bad(base_url, &error))?;
+    exchange::<R>(platform, base_url, request, Bounds::default()).await
+}
+
+fn reachable<'r>(server: &str, resolution: &'r Resolution) -> Result<&'r str, FederationError> {
+    resolution
+        .base_url
+        .as_deref()
+        .map_err(|reason| FederationError::Unreachable { server: server.to_owned(), reason: reason.clone() })
+}
+
+fn bad(server: &str, error: &dyn std::fmt::Display) -> FederationError {
+    FederationError::BadAnswer { server: server.to_owned(), reason: error.to_string() }
+}
+
+async fn exchange<R: OutgoingRequest>(
+    platform: &dyn Platform,
+    server: &str,
+    request: http::Request<Vec<u8>>,
+    bounds: Bounds,
+) -> Result<R::IncomingResponse, FederationError> {
+    let (parts, body) = request.into_parts();
+    let headers = parts.headers.iter();
+    let headers =
+        headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
+    let outbound = OutboundRequest {
+        method: parts.method,
+        url: parts.uri.to_string(),
+        headers: headers.collect(),
+        body,
+        timeout_ms: bounds.timeout_ms,
+        max_bytes: bounds.max_bytes,
+        follow_redirects: false,
+    };
+    let response = platform.fetch(outbound).await.map_err(|error| match error {
+        FetchError::TooLarge => bad(server, &error),
+        FetchError::TimedOut | FetchError::Failed(_) => {
+            FederationError::Unreachable { server: server.to_owned(), reason: error.to_string() }
+        }
+    })?;
+    if !(200..300).contains(&response.status) {
+        return Err(FederationError::Refused(refusal(response.status, &response.body)));
+    }
+    let mut answer = http::Response::new(response.body.as_slice());
+    for (name, value) in &response.headers {
+        if let (Ok(name), Ok(value)) = (http::HeaderName::try_from(name), http::HeaderValue::try_from(value))
+        {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    R::IncomingResponse::try_from_http_response(answer).map_err(|error| match error {
+        FromHttpResponseError::Deserialization(error) => bad(server, &error),
+        other => bad(server, &format!("{other:?}")),
+    })
+}
+
+/// Reads an error answer; a body that is not a Matrix error stands as `M_UNKNOWN`.
+fn refusal(status: u16, body: &[u8]) -> MatrixError {
+    #[derive(Deserialize)]
+    struct Body {
+        errcode: String,
+        #[serde(default)]
+        error: String,
+        #[serde(flatten)]
+        extra: serde_json::Map<String, serde_json::Value>,
+    }
+    match serde_json::from_slice::<Body>(body) {
+        Ok(body) => MatrixError { status, code: body.errcode, message: body.error, extra: body.extra },
+        Err(_) => {
+            MatrixError { status, ..MatrixError::bad_gateway(format!("The other server answered {status}")) }
+        }
+    }
+}
+
+/// How many servers' places an isolate remembers.
+const MAX_CACHED: usize = 1000;
+
+thread_local! {
+    static RESOLUTIONS: RefCell<BTreeMap<OwnedServerName, Resolution>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Where `server` is reached: remembered per isolate, else asked of its actor.
+pub async fn resolve(platform: &dyn Platform, server: &ServerName) -> Result<Resolution, MatrixError> {
+    let now = platform.now();
+    let cached =
+        RESOLUTIONS.with_borrow(|all| all.get(server).filter(|known| known.expires_ts > now).cloned());
+    if let Some(resolution) = cached {
+        return Ok(resolution);
+    }
+    let resolution = rpc::call(platform, &server.to_owned(), &Resolve {}).await?;
+    RESOLUTIONS.with_borrow_mut(|all| {
+        if all.len() >= MAX_CACHED {
+            all.clear();
+        }
+        all.insert(server.to_owned(), resolution.clone());
+    });
+    Ok(resolution)
+}
