@@ -13,10 +13,21 @@ pub mod log;
 pub mod matrix_error;
 mod migrations;
 pub mod platform;
+pub mod rate_limit;
 pub mod remote_server;
 pub mod room;
 pub mod rpc;
 #[cfg(target_arch = "wasm32")]
 pub mod shell;
 pub mod signing;
+#[cfg(all(not(target_arch = "wasm32"), any(test, feature = "testing")))]
+#[expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "only tests use it"
+)]
+pub mod testing;
 pub mod user;
+pub mod user_token;

@@ -1,10 +1,12 @@
 //! The client who asks, proven by an access token `[C-S §5.2]`.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{Request, header};
-use ruma::{OwnedDeviceId, OwnedUserId};
-use selvedge_durable_objects::{matrix_error::MatrixError, rpc::user::Authenticate};
-use sha2::{Digest, Sha256};
+use ruma::{OwnedDeviceId, OwnedUserId, api::error::ErrorCode};
+use selvedge_durable_objects::{
+    matrix_error::MatrixError,
+    rpc::user::Authenticate,
+    user_token::{TokenKind, TokenRef},
+};
 
 use super::FromRequest;
 use crate::context::Ctx;
@@ -29,8 +31,22 @@ pub struct ClientAuth {
     pub is_guest: bool,
     /// Whether the user is an administrator of this server.
     pub is_admin: bool,
+    /// Whether the account is suspended; see [`Self::check_not_suspended`].
+    pub is_suspended: bool,
     /// The token that proved it.
     pub token: AccessToken,
+}
+
+impl ClientAuth {
+    /// `M_USER_SUSPENDED` for a suspended account. For endpoints that join, knock, invite, send, change
+    /// the profile, or redact what others sent `[C-S §5.6.2]`.
+    pub fn check_not_suspended(&self) -> Result<(), MatrixError> {
+        if self.is_suspended {
+            let text = "You cannot perform this action while suspended.";
+            return Err(MatrixError::new(403, ErrorCode::UserSuspended, text));
+        }
+        Ok(())
+    }
 }
 
 /// A client who may or may not be logged in.
@@ -49,11 +65,10 @@ pub(super) fn bearer_token(request: &Request<Vec<u8>>) -> Option<String> {
 }
 
 impl AccessToken {
-    /// Reads the parts of a token: `sv_OWNER_SECRET`, the owner's localpart in unpadded URL-safe base64.
+    /// Reads the parts of a token.
     pub fn parse(token: &str) -> Option<Self> {
-        let (owner, _secret) = token.strip_prefix("sv_")?.split_once('_')?;
-        let localpart = String::from_utf8(URL_SAFE_NO_PAD.decode(owner).ok()?).ok()?;
-        Some(Self { localpart, hash: URL_SAFE_NO_PAD.encode(Sha256::digest(token)) })
+        let TokenRef { localpart, hash } = TokenKind::Access.parse(token)?;
+        Some(Self { localpart, hash })
     }
 }
 
@@ -79,6 +94,7 @@ impl FromRequest for ClientAuth {
             device_id: known.device_id,
             is_guest: known.is_guest,
             is_admin: known.is_admin,
+            is_suspended: known.is_suspended,
             token,
         })
     }

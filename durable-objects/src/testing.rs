@@ -1,0 +1,321 @@
+//! The whole world of actors in one process, for tests: every class over in-memory databases, a
+//! clock that moves when told to, randomness from a counter, and other servers as a closure.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    future::Future,
+    pin::pin,
+    rc::{Rc, Weak},
+    task::{Context, Poll, Waker},
+};
+
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::ServerConfig,
+    database::{Db, NativeDatabase},
+    engine::{self, Engine, Runtime, Waiting},
+    matrix_error::MatrixError,
+    platform::{ActorKind, ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, Platform},
+    rpc::{self, Actor, Command},
+};
+
+/// The name of the server in tests.
+pub const SERVER_NAME: &str = "selvedge.test";
+
+/// An engine of whatever class.
+trait AnyEngine {
+    fn handle(
+        self: Rc<Self>,
+        op: String,
+        body: String,
+    ) -> LocalBoxFuture<'static, Result<String, MatrixError>>;
+    fn alarm(self: Rc<Self>) -> LocalBoxFuture<'static, ()>;
+    fn wait(self: Rc<Self>, request: String) -> LocalBoxFuture<'static, Result<Waiting, MatrixError>>;
+}
+
+impl<E: Engine> AnyEngine for E {
+    fn handle(
+        self: Rc<Self>,
+        op: String,
+        body: String,
+    ) -> LocalBoxFuture<'static, Result<String, MatrixError>> {
+        async move { Engine::handle(self, &op, &body).await }.boxed_local()
+    }
+
+    fn alarm(self: Rc<Self>) -> LocalBoxFuture<'static, ()> {
+        Engine::alarm(self).boxed_local()
+    }
+
+    fn wait(self: Rc<Self>, request: String) -> LocalBoxFuture<'static, Result<Waiting, MatrixError>> {
+        async move { Engine::wait(self, &request).await }.boxed_local()
+    }
+}
+
+/// How another server answers.
+type Internet = Box<dyn Fn(OutboundRequest) -> Result<OutboundResponse, FetchError>>;
+
+/// All actors, and what is around them.
+pub struct World {
+    config: RefCell<Rc<ServerConfig>>,
+    now: Cell<u64>,
+    random: Cell<u64>,
+    databases: RefCell<BTreeMap<ActorName, Db>>,
+    actors: RefCell<BTreeMap<ActorName, Rc<dyn AnyEngine>>>,
+    tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
+    alarms: RefCell<BTreeMap<ActorName, u64>>,
+    frames: RefCell<Vec<(ActorName, String, String)>>,
+    calls: RefCell<Vec<(ActorName, &'static str)>>,
+    internet: RefCell<Option<Internet>>,
+    this: Weak<World>,
+}
+
+impl World {
+    /// An empty world at a fixed time, with open registration and without rate limits.
+    pub fn new() -> Rc<Self> {
+        let config = ServerConfig::read(|name| match name {
+            "SERVER_NAME" => Some(SERVER_NAME.to_owned()),
+            "REGISTRATION" => Some("open".to_owned()),
+            "RATE_LIMITS" => Some("off".to_owned()),
+            _ => None,
+        })
+        .expect("the settings of tests are valid");
+        Rc::new_cyclic(|this| Self {
+            config: RefCell::new(Rc::new(config)),
+            now: Cell::new(1_800_000_000_000),
+            random: Cell::new(0),
+            databases: RefCell::default(),
+            actors: RefCell::default(),
+            tasks: RefCell::default(),
+            alarms: RefCell::default(),
+            frames: RefCell::default(),
+            calls: RefCell::default(),
+            internet: RefCell::default(),
+            this: this.clone(),
+        })
+    }
+
+    /// Changes the settings.
+    pub fn configure(&self, change: impl FnOnce(&mut ServerConfig)) {
+        let mut config = self.config.borrow().as_ref().clone();
+        change(&mut config);
+        *self.config.borrow_mut() = Rc::new(config);
+    }
+
+    /// Lets other servers answer.
+    pub fn connect(
+        &self,
+        internet: impl Fn(OutboundRequest) -> Result<OutboundResponse, FetchError> + 'static,
+    ) {
+        *self.internet.borrow_mut() = Some(Box::new(internet));
+    }
+
+    /// Moves the clock, without ringing alarms.
+    pub fn advance(&self, milliseconds: u64) {
+        self.now.set(self.now.get() + milliseconds);
+    }
+
+    /// The time, in milliseconds since the epoch.
+    pub fn now(&self) -> u64 {
+        self.now.get()
+    }
+
+    /// Drops every actor's memory; their databases stay, as after a deployment.
+    pub fn restart(&self) {
+        self.actors.borrow_mut().clear();
+        self.tasks.borrow_mut().clear();
+    }
+
+    /// The world as seen by nobody in particular, like the edge.
+    pub fn platform(&self) -> Rc<dyn Platform> {
+        self.platform_of(ActorName { kind: ActorKind::Directory, name: "edge".to_owned() })
+    }
+
+    fn platform_of(&self, owner: ActorName) -> Rc<dyn Platform> {
+        let world = self.this.upgrade().expect("the world is alive");
+        Rc::new(WorldPlatform { world, owner })
+    }
+
+    /// The database of an actor, made when it does not exist.
+    pub fn database(&self, actor: &ActorName) -> Db {
+        let mut databases = self.databases.borrow_mut();
+        let database = databases
+            .entry(actor.clone())
+            .or_insert_with(|| Rc::new(NativeDatabase::in_memory().expect("an in-memory database opens")));
+        Rc::clone(database)
+    }
+
+    /// What an engine of this name runs on.
+    pub fn runtime(&self, actor: &ActorName) -> Runtime {
+        Runtime {
+            db: self.database(actor),
+            platform: self.platform_of(actor.clone()),
+            name: actor.name.clone(),
+        }
+    }
+
+    fn actor(&self, actor: &ActorName) -> Rc<dyn AnyEngine> {
+        if let Some(engine) = self.actors.borrow().get(actor) {
+            return Rc::clone(engine);
+        }
+        fn started<E: Engine>(runtime: Runtime) -> Rc<dyn AnyEngine> {
+            engine::start::<E>(runtime).expect("migrations apply")
+        }
+        let runtime = self.runtime(actor);
+        let engine = match actor.kind {
+            ActorKind::Room => started::<crate::room::RoomEngine>(runtime),
+            ActorKind::User => started::<crate::user::UserEngine>(runtime),
+            ActorKind::Directory => started::<crate::directory::DirectoryEngine>(runtime),
+            ActorKind::RemoteServer => started::<crate::remote_server::RemoteServerEngine>(runtime),
+            ActorKind::AppService => panic!("there is no such class yet"),
+        };
+        self.actors.borrow_mut().insert(actor.clone(), Rc::clone(&engine));
+        engine
+    }
+
+    /// Sends a command, then lets everything that it set going come to rest.
+    pub fn call<C: Command>(
+        &self,
+        key: &<C::Actor as Actor>::Key,
+        command: &C,
+    ) -> Result<C::Reply, MatrixError> {
+        let platform = self.platform();
+        let reply = self.block_on(rpc::call(platform.as_ref(), key, command));
+        self.settle();
+        reply
+    }
+
+    /// A client begins to wait at an actor.
+    pub fn wait(&self, actor: &ActorName, request: &str) -> Result<Waiting, MatrixError> {
+        self.block_on(self.actor(actor).wait(request.to_owned()))
+    }
+
+    /// Polls `future` to its end, and tasks that were set going with it.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let mut future = pin!(future);
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..10_000 {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+                return output;
+            }
+            self.poll_tasks();
+        }
+        panic!("a future waits for something that never happens");
+    }
+
+    /// Runs tasks until none can go on.
+    pub fn settle(&self) {
+        while self.poll_tasks() {}
+    }
+
+    /// Polls each task once; whether any ended.
+    fn poll_tasks(&self) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        let tasks = std::mem::take(&mut *self.tasks.borrow_mut());
+        let before = tasks.len();
+        let pending: Vec<_> = tasks
+            .into_iter()
+            .filter_map(|mut task| task.poll_unpin(&mut context).is_pending().then_some(task))
+            .collect();
+        let ended = pending.len() < before;
+        self.tasks.borrow_mut().extend(pending);
+        ended
+    }
+
+    /// Moves the clock to the next alarm and rings it; whose it was, or `None` when none is set.
+    pub fn ring_next_alarm(&self) -> Option<ActorName> {
+        let (actor, at) =
+            self.alarms.borrow().iter().min_by_key(|(_, at)| **at).map(|(a, at)| (a.clone(), *at))?;
+        self.alarms.borrow_mut().remove(&actor);
+        self.now.set(self.now.get().max(at));
+        self.block_on(self.actor(&actor).alarm());
+        self.settle();
+        Some(actor)
+    }
+
+    /// When an actor's alarm rings.
+    pub fn alarm_of(&self, actor: &ActorName) -> Option<u64> {
+        self.alarms.borrow().get(actor).copied()
+    }
+
+    /// Takes the frames that were sent to waiting clients: actor, tag, frame.
+    pub fn take_frames(&self) -> Vec<(ActorName, String, String)> {
+        self.frames.take()
+    }
+
+    /// Takes the record of calls between actors, and from tests to actors.
+    pub fn take_calls(&self) -> Vec<(ActorName, &'static str)> {
+        self.calls.take()
+    }
+}
+
+/// The world as one actor sees it.
+struct WorldPlatform {
+    world: Rc<World>,
+    owner: ActorName,
+}
+
+impl Platform for WorldPlatform {
+    fn config(&self) -> Rc<ServerConfig> {
+        Rc::clone(&self.world.config.borrow())
+    }
+
+    fn now(&self) -> u64 {
+        self.world.now()
+    }
+
+    fn fill_random(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(32) {
+            let count = self.world.random.get();
+            self.world.random.set(count + 1);
+            chunk.copy_from_slice(&Sha256::digest(count.to_le_bytes())[..chunk.len()]);
+        }
+    }
+
+    fn call<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        op: &'static str,
+        body: String,
+    ) -> LocalBoxFuture<'a, Result<String, CallError>> {
+        async move {
+            crate::ledger::called();
+            self.world.calls.borrow_mut().push((actor.clone(), op));
+            let engine = self.world.actor(actor);
+            Ok(rpc::serve(engine.handle(op.to_owned(), body)).await)
+        }
+        .boxed_local()
+    }
+
+    fn fetch(&self, request: OutboundRequest) -> LocalBoxFuture<'_, Result<OutboundResponse, FetchError>> {
+        async move {
+            let internet = self.world.internet.borrow();
+            let internet = internet.as_ref().ok_or_else(|| FetchError::Failed("no network".to_owned()))?;
+            internet(request)
+        }
+        .boxed_local()
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.world.tasks.borrow_mut().push(task);
+    }
+
+    fn sleep(&self, milliseconds: u32) -> LocalBoxFuture<'static, ()> {
+        let world = Rc::clone(&self.world);
+        let until = world.now() + u64::from(milliseconds);
+        std::future::poll_fn(move |_| if world.now() >= until { Poll::Ready(()) } else { Poll::Pending })
+            .boxed_local()
+    }
+
+    fn set_alarm(&self, at: u64) -> LocalBoxFuture<'_, ()> {
+        self.world.alarms.borrow_mut().insert(self.owner.clone(), at);
+        async {}.boxed_local()
+    }
+
+    fn notify(&self, tag: &str, frame: &str) -> usize {
+        self.world.frames.borrow_mut().push((self.owner.clone(), tag.to_owned(), frame.to_owned()));
+        1
+    }
+}

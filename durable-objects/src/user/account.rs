@@ -1,0 +1,91 @@
+//! The account: that it exists, and what it may do.
+
+use ruma::{OwnedUserId, UserId, api::error::ErrorCode};
+use serde_json::json;
+
+use super::{UserEngine, password};
+use crate::{
+    database::{DatabaseError, DatabaseExt},
+    matrix_error::MatrixError,
+    params,
+    rpc::user::{AccountExists, AccountKind, RegisterAccount, Registered},
+};
+
+const READ: &str = "SELECT kind, is_admin, is_locked, is_suspended, deactivated_ts FROM account";
+const INSERT: &str =
+    "INSERT INTO account (id, kind, password_hash, is_admin, created_ts) VALUES (1, ?, ?, ?, ?)";
+
+/// What the account is and may do.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Account {
+    pub kind: AccountKind,
+    pub is_admin: bool,
+    pub is_locked: bool,
+    pub is_suspended: bool,
+    pub is_deactivated: bool,
+}
+
+impl UserEngine {
+    /// The account; `None` when it does not exist.
+    pub(super) fn account(&self) -> Result<Option<Account>, DatabaseError> {
+        self.runtime.db.query_first(READ, params![], |row| {
+            let kind = match row.get::<String>(0)?.as_str() {
+                "user" => AccountKind::User,
+                "guest" => AccountKind::Guest,
+                other => return Err(DatabaseError::corrupt(format!("account of kind {other}"))),
+            };
+            Ok(Account {
+                kind,
+                is_admin: row.get(1)?,
+                is_locked: row.get(2)?,
+                is_suspended: row.get(3)?,
+                is_deactivated: row.get::<Option<u64>>(4)?.is_some(),
+            })
+        })
+    }
+
+    /// This user's id.
+    pub(super) fn user_id(&self) -> Result<OwnedUserId, MatrixError> {
+        let server_name = &self.runtime.platform.config().server_name;
+        UserId::parse_with_server_name(self.runtime.name.as_str(), server_name)
+            .map_err(|_| MatrixError::invalid_username("Not a user name"))
+    }
+
+    pub(super) fn account_exists(&self, _: AccountExists) -> Result<bool, MatrixError> {
+        Ok(self.account()?.is_some())
+    }
+
+    pub(super) fn register_account(&self, command: RegisterAccount) -> Result<Registered, MatrixError> {
+        let taken = || MatrixError::user_in_use("This user name is taken");
+        if self.account()?.is_some() {
+            return Err(taken());
+        }
+        let (db, platform) = (self.runtime.db.as_ref(), self.runtime.platform.as_ref());
+        let user_id = self.user_id()?;
+        if let Some(password) = &command.password {
+            password::check_new(password)?;
+        }
+        let hash =
+            command.password.as_deref().map(|password| password::hash(platform, password)).transpose()?;
+        let kind = match command.kind {
+            AccountKind::User => "user",
+            AccountKind::Guest => "guest",
+        };
+        let login = db.transaction(|| -> Result<_, MatrixError> {
+            db.execute(INSERT, params![kind, hash.as_ref(), command.is_admin, platform.now()])?;
+            command.login.as_ref().map(|login| self.start_session(login)).transpose()
+        })?;
+        Ok(Registered { user_id, login })
+    }
+}
+
+/// `M_USER_LOCKED` `[C-S §5.6.1]`.
+pub(super) fn locked() -> MatrixError {
+    MatrixError::new(401, ErrorCode::UserLocked, "This account has been locked")
+        .with("soft_logout", json!(true))
+}
+
+/// `M_USER_DEACTIVATED`.
+pub(super) fn deactivated() -> MatrixError {
+    MatrixError::new(403, ErrorCode::UserDeactivated, "This account has been deactivated")
+}
