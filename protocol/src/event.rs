@@ -1,12 +1,17 @@
 //! Persistent data units: their format, identity, hashes, signatures and redaction, in every room version.
 //!
 //! A [`Pdu`] is the canonical text of an event with a few parsed fields beside it. It is made by [`Pdu::parse`] from
-//! what came from outside, by [`Pdu::from_stored`] from what was checked before.
+//! what came from outside, by [`Pdu::from_stored`] from what was checked before, and by
+//! [`EventBuilder`] for events of this server.
 
+mod build;
 mod fields;
 mod hash;
 mod parse;
 mod redaction;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 use std::borrow::Cow;
 
@@ -18,11 +23,16 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use self::fields::{Span, Text};
-pub(crate) use self::redaction::without;
+pub(crate) use self::verify::decode_base64;
 pub use self::{
+    build::{BuildError, EventBuilder, EventReference, UnsignedEvent, sign_object},
     hash::{content_hash, reference_hash},
     parse::{MAX_AUTH_EVENTS, MAX_ID_BYTES, MAX_PDU_BYTES, MAX_PREV_EVENTS, ParseError},
     redaction::redact,
+    verify::{
+        SignatureCheck, SignatureOutcome, Verification, VerificationError, VerifiedPdu, has_right_hash,
+        is_object_signed, required_servers, signatures_of, signed_bytes,
+    },
 };
 use crate::json::{Object, Value};
 

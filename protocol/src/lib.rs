@@ -4,7 +4,12 @@ pub mod auth;
 pub mod event;
 pub mod json;
 pub mod nid;
+pub mod relations;
+pub mod room_version;
+pub mod server_acl;
 pub mod state_res;
 pub mod state_tree;
+pub mod stripped_state;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod visibility;

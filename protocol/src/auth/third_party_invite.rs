@@ -1,23 +1,13 @@
 //! Rule 5.4.1: invites by third-party identifiers.
 
-use base64::{
-    Engine, alphabet,
-    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
-};
-use ruma::{SigningKeyAlgorithm, UserId, events::room::member::MembershipState, signatures};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use ruma::{UserId, events::room::member::MembershipState};
 
 use super::{AuthError, AuthState, Rejection, view::View};
 use crate::{
-    event::{Pdu, without},
+    event::{Pdu, decode_base64, is_object_signed},
     json::{Object, Value},
 };
-
-/// Padding or not: identity servers do both.
-const ANY_PADDING: GeneralPurposeConfig = GeneralPurposeConfig::new()
-    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-    .with_decode_allow_trailing_bits(true);
-const STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD, ANY_PADDING);
-const URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, ANY_PADDING);
 
 pub(super) fn check<S: AuthState>(
     view: &View<'_, S>,
@@ -53,36 +43,27 @@ pub(super) fn check<S: AuthState>(
     }
 }
 
-/// `public_key` and those in `public_keys`.
+/// `public_key` and those in `public_keys`, in either alphabet.
 fn public_keys(content: Object<'_>) -> Vec<Vec<u8>> {
     let list = content.get("public_keys").and_then(Value::as_array).into_iter().flatten();
     let listed = list.filter_map(|entry| entry.as_object()?.get("public_key"));
     let keys = content.get("public_key").into_iter().chain(listed);
     keys.filter_map(|key| {
         let key = key.as_str()?;
-        STANDARD.decode(&*key).or_else(|_| URL_SAFE.decode(&*key)).ok()
+        decode_base64(&key).or_else(|| BASE64_URL_SAFE_NO_PAD.decode(key.trim_end_matches('=')).ok())
     })
     .collect()
 }
 
 /// Whether any of the keys made any of the signatures.
 fn is_signed_by(signed: Object<'_>, keys: &[Vec<u8>]) -> bool {
-    let message = without(signed, &["signatures", "unsigned"]);
     let servers = signed.get("signatures").and_then(Value::as_object).into_iter().flatten();
     let mut made = servers.filter_map(|(_, signatures)| signatures.as_object()).flatten();
     made.any(|(key_id, signature)| {
-        let signature = signature.as_str().and_then(|signature| STANDARD.decode(&*signature).ok());
         key_id.name().starts_with("ed25519:")
-            && signature.is_some_and(|signature| {
-                keys.iter().any(|key| {
-                    signatures::verify_canonical_json_bytes(
-                        &SigningKeyAlgorithm::Ed25519,
-                        key,
-                        &signature,
-                        message.as_bytes(),
-                    )
-                    .is_ok()
-                })
-            })
+            && signature
+                .as_str()
+                .and_then(|signature| decode_base64(&signature))
+                .is_some_and(|signature| keys.iter().any(|key| is_object_signed(key, &signature, signed)))
     })
 }

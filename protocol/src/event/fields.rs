@@ -7,7 +7,7 @@ use ruma::{MilliSecondsSinceUnixEpoch, OwnedEventId, UInt};
 use super::parse::ParseError;
 use crate::json::{Object, Value};
 
-/// A part of an event's text. An event has at most 65,535 bytes.
+/// A part of an event's text. An event has at most 65,536 bytes, the last of which is its closing brace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Span {
     start: u16,

@@ -15,7 +15,7 @@ use super::{
 use crate::json::{CanonicalizeError, Malformed, Object, Strictness, Value, canonicalize};
 
 /// The largest event, in bytes of canonical JSON with signatures. [C-S §11.8]
-pub const MAX_PDU_BYTES: usize = 65_535;
+pub const MAX_PDU_BYTES: usize = 65_536;
 /// The longest `event_id`, `room_id`, `sender`, `state_key` and `type`, in bytes. [C-S §11.8]
 pub const MAX_ID_BYTES: usize = 255;
 /// The most previous events. [room versions, event format]
@@ -68,9 +68,7 @@ impl Pdu {
     ///
     /// When the text is not an event of this room version; such an event is dropped.
     pub fn parse(text: &str, rules: &RoomVersionRules) -> Result<Self, ParseError> {
-        let strictness =
-            if rules.authorization.strict_canonical_json { Strictness::Strict } else { Strictness::Lax };
-        let mut json = canonicalize(text, strictness)?;
+        let mut json = canonicalize(text, strictness(rules))?;
         let event = Object::new(&json)?;
         if event.get("unsigned").is_some() {
             json = without(event, &["unsigned"]);
@@ -124,6 +122,11 @@ impl Pdu {
             json,
         })
     }
+}
+
+/// How strictly the room version takes numbers.
+pub(super) fn strictness(rules: &RoomVersionRules) -> Strictness {
+    if rules.authorization.strict_canonical_json { Strictness::Strict } else { Strictness::Lax }
 }
 
 /// The format rules that stored events need not be checked for again.

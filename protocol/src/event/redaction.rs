@@ -35,7 +35,7 @@ pub fn redact(event: Object<'_>, rules: &RedactionRules, leave_out: &[&str]) -> 
 }
 
 /// The canonical text of `object` without the members in `leave_out`.
-pub(crate) fn without(object: Object<'_>, leave_out: &[&str]) -> String {
+pub(super) fn without(object: Object<'_>, leave_out: &[&str]) -> String {
     let mut out = String::from("{");
     for (key, value) in object {
         if !leave_out.iter().any(|name| key.is(name)) {
