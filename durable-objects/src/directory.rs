@@ -1,6 +1,8 @@
 //! The `Directory` actor: what the server has one of. Nothing on the path of a message may wait
 //! for it: what it holds is read once per isolate and cached.
 
+mod published_room;
+mod room_alias;
 mod signing_key;
 
 use std::rc::Rc;
@@ -10,7 +12,10 @@ use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
-    rpc::directory::GetSigningKeys,
+    rpc::directory::{
+        CreateRoomAlias, DeleteRoomAlias, GetSigningKeys, IsRoomPublished, ListPublishedRooms,
+        ListRoomAliases, MarkRoomChanged, PublishRoom, ReplaceRoom, ResolveRoomAlias, UnpublishRoom,
+    },
 };
 
 /// The behaviour of the `Directory`.
@@ -19,8 +24,11 @@ pub struct DirectoryEngine {
 }
 
 impl Engine for DirectoryEngine {
-    const MIGRATIONS: &'static [Migration] =
-        &[(1, include_str!("../../schema/directory/0001_signing_key.sql"))];
+    const MIGRATIONS: &'static [Migration] = &[
+        (1, include_str!("../../schema/directory/0001_signing_key.sql")),
+        (10, include_str!("../../schema/directory/0010_room_alias.sql")),
+        (11, include_str!("../../schema/directory/0011_published_room.sql")),
+    ];
 
     fn new(runtime: Runtime) -> Self {
         Self { runtime }
@@ -29,6 +37,16 @@ impl Engine for DirectoryEngine {
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
         dispatch!(self, op, body, {
             sync GetSigningKeys => get_signing_keys,
+            sync CreateRoomAlias => create_room_alias,
+            sync ResolveRoomAlias => resolve_room_alias,
+            sync DeleteRoomAlias => delete_room_alias,
+            sync ListRoomAliases => list_room_aliases,
+            sync ReplaceRoom => replace_room,
+            sync PublishRoom => publish_room,
+            sync UnpublishRoom => unpublish_room,
+            sync IsRoomPublished => is_room_published,
+            sync MarkRoomChanged => mark_room_changed,
+            async ListPublishedRooms => list_published_rooms,
         })
     }
 

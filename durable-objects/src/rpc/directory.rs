@@ -1,6 +1,11 @@
 //! What the [`Directory`](crate::directory) can be asked.
 
+mod published_room;
+mod room_alias;
+
 use serde::{Deserialize, Serialize};
+
+pub use self::{published_room::*, room_alias::*};
 
 use crate::command;
 

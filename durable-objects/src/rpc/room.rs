@@ -1,1 +1,5 @@
 //! What a `Room` can be asked.
+
+mod summary;
+
+pub use self::summary::*;
