@@ -5,9 +5,9 @@
 // exhausted) spoils the whole instance: the calls it has not answered fail, a new instance takes its place, and each actor
 // starts anew from its SQL.
 
-import { DurableObject } from "cloudflare:workers";
-import wasm from "./selvedge_bg.wasm";
-import * as selvedge from "selvedge";
+import { DurableObject } from 'cloudflare:workers';
+import wasm from './selvedge_bg.wasm';
+import * as selvedge from 'selvedge';
 
 // Deep enough to name the function behind a panic.
 Error.stackTraceLimit = 100;
@@ -28,12 +28,12 @@ function revive() {
   const live = liveInstance();
   if (live === instance) return;
   instance = live;
-  for (const reject of unanswered) reject(new Error("The WebAssembly instance was lost"));
+  for (const reject of unanswered) reject(new Error('The WebAssembly instance was lost'));
   unanswered.clear();
 }
 
 // A trap outside a call from here, as in a resumed future.
-addEventListener("error", revive);
+addEventListener('error', revive);
 
 /** Runs `operation`, which calls the live instance, and fails if the instance is lost before it answers. */
 function call(operation) {
@@ -92,21 +92,21 @@ function actor(name) {
   };
 }
 
-export const Room = actor("Room");
-export const User = actor("User");
-export const Directory = actor("Directory");
-export const RemoteServer = actor("RemoteServer");
-export const AppService = actor("AppService");
+export const Room = actor('Room');
+export const User = actor('User');
+export const Directory = actor('Directory');
+export const RemoteServer = actor('RemoteServer');
+export const AppService = actor('AppService');
 
 export default {
   async fetch(request, env, ctx) {
     try {
       return await call(() => selvedge.fetch(request, env, ctx));
     } catch (error) {
-      console.error("The request failed:", request.method, new URL(request.url).pathname, error?.stack ?? error);
+      console.error('The request failed:', request.method, new URL(request.url).pathname, error?.stack ?? error);
       return Response.json(
-        { errcode: "M_UNKNOWN", error: "Internal server error" },
-        { status: 500, headers: { "Access-Control-Allow-Origin": "*" } },
+        { errcode: 'M_UNKNOWN', error: 'Internal server error' },
+        { status: 500, headers: { 'Access-Control-Allow-Origin': '*' } },
       );
     }
   },

