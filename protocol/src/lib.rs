@@ -5,6 +5,7 @@ pub mod event;
 pub mod json;
 pub mod nid;
 pub mod relations;
+pub mod room_creation;
 pub mod room_version;
 pub mod server_acl;
 pub mod state_res;
