@@ -8,6 +8,7 @@ pub mod relations;
 pub mod room_creation;
 pub mod room_version;
 pub mod server_acl;
+pub mod signing;
 pub mod state_res;
 pub mod state_tree;
 pub mod stripped_state;
