@@ -2,6 +2,7 @@
 //! for it: what it holds is read once per isolate and cached.
 
 mod published_room;
+mod registration_token;
 mod room_alias;
 mod signing_key;
 
@@ -13,8 +14,10 @@ use crate::{
     matrix_error::MatrixError,
     migrations::Migration,
     rpc::directory::{
-        CreateRoomAlias, DeleteRoomAlias, GetSigningKeys, IsRoomPublished, ListPublishedRooms,
-        ListRoomAliases, MarkRoomChanged, PublishRoom, ReplaceRoom, ResolveRoomAlias, UnpublishRoom,
+        CheckRegistrationToken, CreateRegistrationToken, CreateRoomAlias, DeleteRegistrationToken,
+        DeleteRoomAlias, GetRegistrationToken, GetSigningKeys, HoldRegistrationToken, IsRoomPublished,
+        ListPublishedRooms, ListRegistrationTokens, ListRoomAliases, MarkRoomChanged, PublishRoom,
+        ReplaceRoom, ResolveRoomAlias, SettleRegistrationToken, UnpublishRoom, UpdateRegistrationToken,
     },
 };
 
@@ -26,6 +29,7 @@ pub struct DirectoryEngine {
 impl Engine for DirectoryEngine {
     const MIGRATIONS: &'static [Migration] = &[
         (1, include_str!("../../schema/directory/0001_signing_key.sql")),
+        (2, include_str!("../../schema/directory/0002_registration_token.sql")),
         (10, include_str!("../../schema/directory/0010_room_alias.sql")),
         (11, include_str!("../../schema/directory/0011_published_room.sql")),
     ];
@@ -37,6 +41,14 @@ impl Engine for DirectoryEngine {
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
         dispatch!(self, op, body, {
             sync GetSigningKeys => get_signing_keys,
+            sync CheckRegistrationToken => check_registration_token,
+            sync HoldRegistrationToken => hold_registration_token,
+            sync SettleRegistrationToken => settle_registration_token,
+            sync CreateRegistrationToken => create_registration_token,
+            sync ListRegistrationTokens => list_registration_tokens,
+            sync GetRegistrationToken => get_registration_token,
+            sync UpdateRegistrationToken => update_registration_token,
+            sync DeleteRegistrationToken => delete_registration_token,
             sync CreateRoomAlias => create_room_alias,
             sync ResolveRoomAlias => resolve_room_alias,
             sync DeleteRoomAlias => delete_room_alias,

@@ -4,9 +4,9 @@
 use std::{future::Future, rc::Rc};
 
 use crate::{
-    database::{DatabaseError, Db},
+    database::{Database, DatabaseError, Db},
     matrix_error::MatrixError,
-    migrations::{Migration, migrate},
+    migrations::{Migration, is_migrated, migrate},
     platform::Platform,
 };
 
@@ -38,6 +38,12 @@ pub trait Engine: Sized + 'static {
     /// An engine over a migrated database.
     fn new(runtime: Runtime) -> Self;
 
+    /// What an actor that nothing was ever written to answers to `op` without coming into being; `None`
+    /// when `op` brings it into being. So that asking about things that do not exist leaves nothing behind.
+    fn unborn(_op: &str) -> Option<Result<String, MatrixError>> {
+        None
+    }
+
     /// Handles the command `op` with its JSON, and returns the reply's JSON.
     fn handle(self: Rc<Self>, op: &str, body: &str) -> impl Future<Output = Result<String, MatrixError>>;
 
@@ -47,6 +53,16 @@ pub trait Engine: Sized + 'static {
     /// A client wants to wait for what `request` describes.
     fn wait(self: Rc<Self>, _request: &str) -> impl Future<Output = Result<Waiting, MatrixError>> {
         async { Err(MatrixError::internal("Nothing to wait for here")) }
+    }
+}
+
+/// The answer of an actor that does not exist to `op`; `None` when it exists, or comes into being by `op`.
+pub fn answer_unborn<E: Engine>(db: &dyn Database, op: &str) -> Option<Result<String, MatrixError>> {
+    let answer = E::unborn(op)?;
+    match is_migrated(db) {
+        Ok(true) => None,
+        Ok(false) => Some(answer),
+        Err(error) => Some(Err(error.into())),
     }
 }
 

@@ -9,15 +9,20 @@ use crate::{
 pub type Migration = (u32, &'static str);
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY) STRICT";
-const LAST_APPLIED: &str = "SELECT max(number) FROM migration";
+const EXISTS: &str = "SELECT 1 FROM sqlite_master WHERE name = 'migration'";
+const APPLIED: &str = "SELECT number FROM migration";
 const RECORD: &str = "INSERT INTO migration (number) VALUES (?)";
+
+/// Whether any migration was ever applied.
+pub fn is_migrated(db: &dyn Database) -> Result<bool, DatabaseError> {
+    Ok(db.query_first(EXISTS, params![], |_| Ok(()))?.is_some())
+}
 
 /// Applies those of `migrations` (in ascending order) that the database lacks, each in a transaction of its own.
 pub fn migrate(db: &dyn Database, migrations: &[Migration]) -> Result<(), DatabaseError> {
     db.execute(CREATE_TABLE, params![])?;
-    let applied: u32 =
-        db.query_first(LAST_APPLIED, params![], |row| row.get::<Option<u32>>(0))?.flatten().unwrap_or(0);
-    for (number, sql) in migrations.iter().filter(|(number, _)| *number > applied) {
+    let applied: Vec<u32> = db.query(APPLIED, params![], |row| row.get(0))?;
+    for (number, sql) in migrations.iter().filter(|(number, _)| !applied.contains(number)) {
         db.transaction(|| {
             for statement in statements(sql) {
                 db.execute(&statement, params![])?;

@@ -44,8 +44,21 @@ impl<E: Engine> Shell<E> {
         Ok(engine)
     }
 
+    fn answer_unborn(&self, op: &str) -> Option<Result<String, MatrixError>> {
+        if self.engine.borrow().is_some() {
+            return None;
+        }
+        engine::answer_unborn::<E>(&StorageDatabase::new(self.state.storage()), op)
+    }
+
     async fn rpc(&self, op: &str, body: &str) -> String {
-        rpc::serve(async { self.engine()?.handle(op, body).await }).await
+        rpc::serve(async {
+            if let Some(answer) = self.answer_unborn(op) {
+                return answer;
+            }
+            self.engine()?.handle(op, body).await
+        })
+        .await
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
@@ -59,9 +72,12 @@ impl<E: Engine> Shell<E> {
     /// which one frame follows when there is something.
     async fn wait(&self, request: Request) -> worker::Result<Response> {
         let wanted = request.headers().get("x-selvedge-wait")?.unwrap_or_default();
-        let waiting = match self.engine() {
-            Ok(engine) => engine.wait(&wanted).await,
-            Err(error) => Err(error),
+        let waiting = match self.answer_unborn("wait") {
+            Some(answer) => answer.map(Waiting::Ready),
+            None => match self.engine() {
+                Ok(engine) => engine.wait(&wanted).await,
+                Err(error) => Err(error),
+            },
         };
         match waiting {
             Ok(Waiting::Ready(json)) => Response::ok(json),

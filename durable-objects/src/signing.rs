@@ -3,7 +3,9 @@
 use std::{cell::RefCell, rc::Rc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
 use ruma::signatures::Ed25519KeyPair;
+use sha2::Sha256;
 
 use crate::{
     matrix_error::MatrixError,
@@ -20,6 +22,22 @@ pub struct ServerKeys {
     pub pair: Ed25519KeyPair,
     /// Keys that signed before, for publication.
     pub old: Vec<OldVerifyKey>,
+    seed: Vec<u8>,
+}
+
+impl ServerKeys {
+    /// HMAC-SHA256 of `message` under a key of this server that serves `purpose` alone: for what is
+    /// handed out and must come back unchanged.
+    pub fn seal(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
+        hmac_sha256(&hmac_sha256(&self.seed, purpose.as_bytes()), message)
+    }
+}
+
+fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    #[expect(clippy::expect_used, reason = "HMAC takes keys of every length")]
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("a key");
+    mac.update(message);
+    mac.finalize().into_bytes().into()
 }
 
 thread_local! {
@@ -35,7 +53,7 @@ pub async fn server_keys(platform: &dyn Platform) -> Result<Rc<ServerKeys>, Matr
     let seed = STANDARD_NO_PAD.decode(&reply.seed).unwrap_or_default();
     let pair =
         key_pair(&seed, reply.version).ok_or_else(|| MatrixError::internal("The signing key is broken"))?;
-    let keys = Rc::new(ServerKeys { pair, old: reply.old });
+    let keys = Rc::new(ServerKeys { pair, old: reply.old, seed });
     KEYS.set(Some(Rc::clone(&keys)));
     Ok(keys)
 }

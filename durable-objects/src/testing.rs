@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     config::ServerConfig,
-    database::{Db, NativeDatabase},
+    database::{Database, Db, NativeDatabase},
     engine::{self, Engine, Runtime, Waiting},
     matrix_error::MatrixError,
     platform::{ActorKind, ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, Platform},
@@ -51,6 +51,28 @@ impl<E: Engine> AnyEngine for E {
 
     fn wait(self: Rc<Self>, request: String) -> LocalBoxFuture<'static, Result<Waiting, MatrixError>> {
         async move { Engine::wait(self, &request).await }.boxed_local()
+    }
+}
+
+/// What can be done with a class of actors.
+struct Class {
+    start: fn(Runtime) -> Rc<dyn AnyEngine>,
+    answer_unborn: fn(&dyn Database, &str) -> Option<Result<String, MatrixError>>,
+}
+
+fn class(kind: ActorKind) -> Class {
+    fn of<E: Engine>() -> Class {
+        Class {
+            start: |runtime| engine::start::<E>(runtime).expect("migrations apply"),
+            answer_unborn: engine::answer_unborn::<E>,
+        }
+    }
+    match kind {
+        ActorKind::Room => of::<crate::room::RoomEngine>(),
+        ActorKind::User => of::<crate::user::UserEngine>(),
+        ActorKind::Directory => of::<crate::directory::DirectoryEngine>(),
+        ActorKind::RemoteServer => of::<crate::remote_server::RemoteServerEngine>(),
+        ActorKind::AppService => panic!("there is no such class yet"),
     }
 }
 
@@ -160,19 +182,16 @@ impl World {
         if let Some(engine) = self.actors.borrow().get(actor) {
             return Rc::clone(engine);
         }
-        fn started<E: Engine>(runtime: Runtime) -> Rc<dyn AnyEngine> {
-            engine::start::<E>(runtime).expect("migrations apply")
-        }
-        let runtime = self.runtime(actor);
-        let engine = match actor.kind {
-            ActorKind::Room => started::<crate::room::RoomEngine>(runtime),
-            ActorKind::User => started::<crate::user::UserEngine>(runtime),
-            ActorKind::Directory => started::<crate::directory::DirectoryEngine>(runtime),
-            ActorKind::RemoteServer => started::<crate::remote_server::RemoteServerEngine>(runtime),
-            ActorKind::AppService => panic!("there is no such class yet"),
-        };
+        let engine = (class(actor.kind).start)(self.runtime(actor));
         self.actors.borrow_mut().insert(actor.clone(), Rc::clone(&engine));
         engine
+    }
+
+    fn answer_unborn(&self, actor: &ActorName, op: &str) -> Option<Result<String, MatrixError>> {
+        if self.actors.borrow().contains_key(actor) {
+            return None;
+        }
+        (class(actor.kind).answer_unborn)(self.database(actor).as_ref(), op)
     }
 
     /// Sends a command, then lets everything that it set going come to rest.
@@ -283,8 +302,13 @@ impl Platform for WorldPlatform {
         async move {
             crate::ledger::called();
             self.world.calls.borrow_mut().push((actor.clone(), op));
-            let engine = self.world.actor(actor);
-            Ok(rpc::serve(engine.handle(op.to_owned(), body)).await)
+            let handled = async {
+                match self.world.answer_unborn(actor, op) {
+                    Some(answer) => answer,
+                    None => self.world.actor(actor).handle(op.to_owned(), body).await,
+                }
+            };
+            Ok(rpc::serve(handled).await)
         }
         .boxed_local()
     }

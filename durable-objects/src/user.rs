@@ -14,7 +14,10 @@ use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
-    rpc::user::{AccountExists, Authenticate, LogInWithPassword, LogOut, RefreshTokens, RegisterAccount},
+    rpc::{
+        Command,
+        user::{AccountExists, Authenticate, LogInWithPassword, LogOut, RefreshTokens, RegisterAccount},
+    },
 };
 
 /// The behaviour of a `User`.
@@ -27,6 +30,19 @@ impl Engine for UserEngine {
 
     fn new(runtime: Runtime) -> Self {
         Self { runtime }
+    }
+
+    /// Only registration makes a user.
+    fn unborn(op: &str) -> Option<Result<String, MatrixError>> {
+        match op {
+            RegisterAccount::OP => None,
+            AccountExists::OP => Some(Ok("false".to_owned())),
+            Authenticate::OP | RefreshTokens::OP | LogOut::OP | "wait" => {
+                Some(Err(session::unknown_token(false)))
+            }
+            LogInWithPassword::OP => Some(Err(session::wrong_password())),
+            _ => Some(Err(MatrixError::not_found("No such user"))),
+        }
     }
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {

@@ -1,12 +1,12 @@
 //! What the [`Directory`](crate::directory) can be asked.
 
 mod published_room;
+mod registration;
 mod room_alias;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{published_room::*, room_alias::*};
-
+pub use self::{published_room::*, registration::*, room_alias::*};
 use crate::command;
 
 /// The server's signing keys. They are made at the first call.

@@ -47,8 +47,14 @@ struct Session {
     last_seen_ts: u64,
 }
 
-fn unknown_token(soft_logout: bool) -> MatrixError {
+/// `M_UNKNOWN_TOKEN` `[C-S §5.5]`.
+pub(super) fn unknown_token(soft_logout: bool) -> MatrixError {
     MatrixError::unknown_token("Unknown or expired token").with("soft_logout", json!(soft_logout))
+}
+
+/// `M_FORBIDDEN` for a log-in: says nothing of whether the account exists.
+pub(super) fn wrong_password() -> MatrixError {
+    MatrixError::forbidden("Wrong user name or password")
 }
 
 fn decode(hash: &str) -> Result<Vec<u8>, MatrixError> {
@@ -122,11 +128,10 @@ impl UserEngine {
     /// Whether `password` is the account's. `M_FORBIDDEN` when not, or when there is no account;
     /// `M_LIMIT_EXCEEDED` after too many wrong ones, `M_USER_DEACTIVATED`.
     pub(super) fn check_password(&self, password: &str) -> Result<(), MatrixError> {
-        let wrong = || MatrixError::forbidden("Wrong user name or password");
         let db = self.runtime.db.as_ref();
         let (stored, failed): (Option<String>, u64) = db
             .query_first(CREDENTIALS, params![], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .ok_or_else(wrong)?;
+            .ok_or_else(wrong_password)?;
         if self.account()?.is_some_and(|account| account.is_deactivated) {
             return Err(deactivated());
         }
@@ -142,7 +147,7 @@ impl UserEngine {
         if limited {
             db.execute(SET_FAILED, params![WRONG_PASSWORDS.charge(bucket, now).0])?;
         }
-        Err(wrong())
+        Err(wrong_password())
     }
 
     /// Makes the device, or takes the one asked for over, and gives it tokens. In a transaction of the caller.

@@ -5,10 +5,13 @@ use std::rc::Rc;
 use ruma::api::error::ErrorCode;
 
 use crate::{
+    database::DatabaseExt,
     matrix_error::MatrixError,
+    params,
+    platform::{ActorKind, ActorName},
     rpc::user::{
-        AccountKind, Authenticate, Authenticated, LogInWithPassword, LogOut, LoggedIn, NewLogin,
-        RefreshTokens, RegisterAccount,
+        AccountExists, AccountKind, Authenticate, Authenticated, LogInWithPassword, LogOut, LoggedIn,
+        NewLogin, RefreshTokens, RegisterAccount,
     },
     testing::World,
     user_token::TokenKind,
@@ -183,4 +186,18 @@ fn a_token_of_one_kind_is_none_of_another() {
     assert_eq!(TokenKind::Access.parse(&session.access_token).unwrap().localpart, "alice");
     assert_eq!(TokenKind::Refresh.parse(&session.access_token), None);
     assert_eq!(TokenKind::Access.parse("sv_"), None);
+}
+
+#[test]
+fn asking_about_a_user_who_does_not_exist_leaves_nothing_behind() {
+    let world = World::new();
+    let token = TokenKind::Access.mint(world.platform().as_ref(), "nobody");
+    assert!(authenticate(&world, &token).is_err_and(|error| error.is(&ErrorCode::UnknownToken)));
+    let log_in = log_in(&world, "nobody", "guess", login(None, false));
+    assert!(log_in.is_err_and(|error| error.is(&ErrorCode::Forbidden)));
+    assert!(!world.call("nobody", &AccountExists {}).unwrap());
+    let actor = ActorName { kind: ActorKind::User, name: "nobody".to_owned() };
+    let tables =
+        world.database(&actor).query("SELECT name FROM sqlite_master", params![], |_| Ok(())).unwrap();
+    assert!(tables.is_empty());
 }
