@@ -1,1 +1,7 @@
 //! The client-server API: one file per module of the specification.
+
+pub mod registration;
+pub mod session;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod tests;

@@ -13,6 +13,11 @@ mod extract;
 mod federation;
 mod metrics;
 mod router;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+mod testing;
+mod throttle;
+mod uiaa;
 
 #[cfg(target_arch = "wasm32")]
 pub use event::fetch;

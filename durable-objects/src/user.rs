@@ -16,7 +16,10 @@ use crate::{
     migrations::Migration,
     rpc::{
         Command,
-        user::{AccountExists, Authenticate, LogInWithPassword, LogOut, RefreshTokens, RegisterAccount},
+        user::{
+            AccountExists, Authenticate, CheckPassword, LogInWithPassword, LogOut, RefreshTokens,
+            RegisterAccount,
+        },
     },
 };
 
@@ -50,6 +53,7 @@ impl Engine for UserEngine {
             sync AccountExists => account_exists,
             sync RegisterAccount => register_account,
             sync Authenticate => authenticate,
+            sync CheckPassword => check_password,
             sync LogInWithPassword => log_in_with_password,
             sync RefreshTokens => refresh_tokens,
             sync LogOut => log_out,

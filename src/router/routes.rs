@@ -3,12 +3,16 @@
 use http::Method;
 
 use super::Router;
-use crate::{discovery, federation, metrics};
+use crate::{
+    client::{registration, session},
+    discovery, federation, metrics,
+};
 
 /// Adds every route of the server.
 pub fn add_all(router: &mut Router) {
     own(router);
     client_discovery(router);
+    accounts(router);
     federation_keys(router);
 }
 
@@ -24,6 +28,19 @@ fn client_discovery(router: &mut Router) {
     router.add(discovery::discover_homeserver);
     router.add(discovery::discover_support);
     router.add(discovery::federation_well_known);
+}
+
+/// `[C-S §5]` Accounts, log-in and tokens.
+fn accounts(router: &mut Router) {
+    router.add(session::get_login_types);
+    router.add(session::login);
+    router.add(session::refresh_token);
+    router.add(session::logout);
+    router.add(session::logout_all);
+    router.add(session::whoami);
+    router.add(registration::register);
+    router.add(registration::get_username_availability);
+    router.add(registration::check_registration_token_validity);
 }
 
 /// `[S-S §2, §3]` Server discovery and keys.

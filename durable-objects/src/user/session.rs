@@ -14,8 +14,8 @@ use crate::{
     params,
     rate_limit::{Bucket, Quota},
     rpc::user::{
-        AccountKind, Authenticate, Authenticated, LogInWithPassword, LogOut, LoggedIn, NewLogin,
-        RefreshTokens,
+        AccountKind, Authenticate, Authenticated, CheckPassword, LogInWithPassword, LogOut, LoggedIn,
+        NewLogin, RefreshTokens,
     },
     user_token::{TokenKind, digest},
 };
@@ -109,7 +109,7 @@ impl UserEngine {
     }
 
     pub(super) fn log_in_with_password(&self, command: LogInWithPassword) -> Result<LoggedIn, MatrixError> {
-        self.check_password(&command.password)?;
+        self.verify_password(&command.password)?;
         self.log_in(&command.login)
     }
 
@@ -125,9 +125,13 @@ impl UserEngine {
         self.runtime.db.transaction(|| self.start_session(login))
     }
 
+    pub(super) fn check_password(&self, command: CheckPassword) -> Result<(), MatrixError> {
+        self.verify_password(&command.password)
+    }
+
     /// Whether `password` is the account's. `M_FORBIDDEN` when not, or when there is no account;
     /// `M_LIMIT_EXCEEDED` after too many wrong ones, `M_USER_DEACTIVATED`.
-    pub(super) fn check_password(&self, password: &str) -> Result<(), MatrixError> {
+    pub(super) fn verify_password(&self, password: &str) -> Result<(), MatrixError> {
         let db = self.runtime.db.as_ref();
         let (stored, failed): (Option<String>, u64) = db
             .query_first(CREDENTIALS, params![], |row| Ok((row.get(0)?, row.get(1)?)))?

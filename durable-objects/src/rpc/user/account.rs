@@ -70,6 +70,14 @@ pub struct LogInWithPassword {
 }
 command!(LogInWithPassword to User -> LoggedIn);
 
+/// Is this the user's password? `M_FORBIDDEN` when not, `M_LIMIT_EXCEEDED` after too many wrong ones.
+#[derive(Serialize, Deserialize)]
+pub struct CheckPassword {
+    /// The password.
+    pub password: String,
+}
+command!(CheckPassword to User -> ());
+
 /// A device that is logged in, with its tokens.
 #[derive(Serialize, Deserialize)]
 pub struct LoggedIn {

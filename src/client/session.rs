@@ -1,0 +1,144 @@
+//! Log-in, log-out and access tokens `[C-S §5.4, §5.7.2]`.
+
+use std::time::Duration;
+
+use http::Request;
+use ruma::api::client::{
+    account::whoami::v3 as whoami,
+    session::{
+        get_login_types::v3::{self as get_login_types, LoginType, PasswordLoginType},
+        login::v3::{self as login, DiscoveryInfo, HomeserverInfo, LoginInfo},
+        logout::v3 as logout,
+        logout_all::v3 as logout_all,
+        refresh_token::v3 as refresh_token,
+    },
+};
+use selvedge_durable_objects::{
+    matrix_error::MatrixError,
+    rpc::user::{LogInWithPassword, LogOut, LoggedIn, NewLogin, RefreshTokens},
+    user_token::TokenKind,
+};
+use serde_json::{Value, json};
+
+use crate::{
+    context::Ctx,
+    extract::{AccessToken, ClientAuth, FromRequest, NoAuth},
+    throttle::{self, Limit},
+    uiaa::{local_part, local_user},
+};
+
+/// `GET /_matrix/client/v3/login`
+pub async fn get_login_types(
+    _: Ctx,
+    _: NoAuth,
+    _: get_login_types::Request,
+) -> Result<get_login_types::Response, MatrixError> {
+    Ok(get_login_types::Response::new(vec![LoginType::Password(PasswordLoginType::new())]))
+}
+
+/// The body of a log-in has a type. ruma's request takes that for granted, so it is checked before.
+pub struct TypedLogin;
+
+impl FromRequest for TypedLogin {
+    async fn from_request(_: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
+        let body: Value = serde_json::from_slice(request.body())
+            .map_err(|error| MatrixError::not_json(error.to_string()))?;
+        match body.get("type") {
+            Some(Value::String(_)) => Ok(Self),
+            Some(_) => Err(MatrixError::bad_json("type is not a string")),
+            None if body.is_object() => Err(MatrixError::missing_param("type is missing")),
+            None => Err(MatrixError::bad_json("The body is not an object")),
+        }
+    }
+}
+
+/// `POST /_matrix/client/v3/login`
+pub async fn login(ctx: Ctx, _: TypedLogin, request: login::Request) -> Result<login::Response, MatrixError> {
+    throttle::charge(&ctx, Limit::LogIn)?;
+    let new_login = NewLogin {
+        device_id: request.device_id,
+        initial_display_name: request.initial_device_display_name,
+        refresh_token: request.refresh_token,
+        address: ctx.peer.address.clone(),
+        user_agent: ctx.peer.user_agent.clone(),
+    };
+    let logged_in = match request.login_info {
+        LoginInfo::Password(data) => log_in_with_password(&ctx, data, new_login).await?,
+        LoginInfo::ApplicationService(_) => {
+            return Err(MatrixError::forbidden("This takes the token of an application service"));
+        }
+        _ => return Err(MatrixError::bad_request("Unknown log-in type")),
+    };
+    Ok(login_response(&ctx, logged_in))
+}
+
+async fn log_in_with_password(
+    ctx: &Ctx,
+    data: login::Password,
+    login: NewLogin,
+) -> Result<LoggedIn, MatrixError> {
+    #[expect(deprecated, reason = "old clients name the user this way")]
+    let localpart = match (&data.identifier, &data.user) {
+        (Some(identifier), _) => local_user(ctx, identifier),
+        (None, Some(user)) => local_part(ctx, user),
+        (None, None) => return Err(MatrixError::missing_param("identifier is missing")),
+    };
+    let localpart = localpart.ok_or_else(|| MatrixError::forbidden("Wrong user name or password"))?;
+    ctx.call(localpart.as_str(), &LogInWithPassword { password: data.password, login }).await
+}
+
+fn login_response(ctx: &Ctx, logged_in: LoggedIn) -> login::Response {
+    let mut response = login::Response::new(logged_in.user_id, logged_in.access_token, logged_in.device_id);
+    response.refresh_token = logged_in.refresh_token;
+    response.expires_in = logged_in.expires_in_ms.map(Duration::from_millis);
+    response.well_known =
+        ctx.config.public_base_url.clone().map(|url| DiscoveryInfo::new(HomeserverInfo::new(url)));
+    response
+}
+
+/// `POST /_matrix/client/v3/refresh`
+pub async fn refresh_token(
+    ctx: Ctx,
+    _: NoAuth,
+    request: refresh_token::Request,
+) -> Result<refresh_token::Response, MatrixError> {
+    let token = TokenKind::Refresh.parse(&request.refresh_token).ok_or_else(|| {
+        MatrixError::unknown_token("Unknown refresh token").with("soft_logout", json!(false))
+    })?;
+    let refreshed = ctx.call(token.localpart.as_str(), &RefreshTokens { token_hash: token.hash }).await?;
+    let mut response = refresh_token::Response::new(refreshed.access_token);
+    response.refresh_token = refreshed.refresh_token;
+    response.expires_in_ms = refreshed.expires_in_ms.map(Duration::from_millis);
+    Ok(response)
+}
+
+/// `POST /_matrix/client/v3/logout`: also for a locked account, or an expired token.
+pub async fn logout(
+    ctx: Ctx,
+    token: AccessToken,
+    _: logout::Request,
+) -> Result<logout::Response, MatrixError> {
+    log_out(&ctx, token, false).await?;
+    Ok(logout::Response::new())
+}
+
+/// `POST /_matrix/client/v3/logout/all`: the same.
+pub async fn logout_all(
+    ctx: Ctx,
+    token: AccessToken,
+    _: logout_all::Request,
+) -> Result<logout_all::Response, MatrixError> {
+    log_out(&ctx, token, true).await?;
+    Ok(logout_all::Response::new())
+}
+
+async fn log_out(ctx: &Ctx, token: AccessToken, everywhere: bool) -> Result<(), MatrixError> {
+    ctx.call(token.localpart.as_str(), &LogOut { token_hash: token.hash, everywhere }).await
+}
+
+/// `GET /_matrix/client/v3/account/whoami`
+pub async fn whoami(_: Ctx, auth: ClientAuth, _: whoami::Request) -> Result<whoami::Response, MatrixError> {
+    let mut response = whoami::Response::new(auth.user_id, auth.is_guest);
+    response.device_id = Some(auth.device_id);
+    Ok(response)
+}

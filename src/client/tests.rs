@@ -1,0 +1,3 @@
+//! The account endpoints, as a client sees them.
+
+mod accounts;

@@ -1,0 +1,122 @@
+//! The whole server in one process, for tests of the edge: requests go through the real router to
+//! real actors.
+
+use std::rc::Rc;
+
+use http::{HeaderValue, Method, Request, header};
+use selvedge_durable_objects::testing::World;
+use serde_json::{Value, json};
+
+use crate::{
+    answer::{self, Answer},
+    context::{Ctx, Peer},
+    router::{Action, Incoming, Router},
+};
+
+/// The password of users that tests register.
+pub const PASSWORD: &str = "correct horse";
+
+thread_local! {
+    static ROUTER: Rc<Router> = Rc::new(Router::new());
+}
+
+/// A client, logged in or not.
+#[derive(Clone)]
+pub struct Client {
+    /// The server that it talks to.
+    pub world: Rc<World>,
+    /// Its access token.
+    pub token: Option<String>,
+    /// Its user.
+    pub user_id: String,
+    /// Its device.
+    pub device_id: String,
+}
+
+impl Client {
+    /// A client that is not logged in, of a server of its own.
+    pub fn new() -> Self {
+        Self { world: World::new(), token: None, user_id: String::new(), device_id: String::new() }
+    }
+
+    /// A new user of a server of its own.
+    pub fn registered(name: &str) -> Self {
+        Self::new().register(name)
+    }
+
+    /// A new user of the same server.
+    pub fn register(&self, name: &str) -> Self {
+        let body = json!({"username": name, "password": PASSWORD, "auth": {"type": "m.login.dummy"}});
+        self.with_session(&self.ok("POST", "/_matrix/client/v3/register", body))
+    }
+
+    /// Another device of the same user.
+    pub fn log_in_again(&self) -> Self {
+        let identifier = json!({"type": "m.id.user", "user": self.user_id});
+        let body = json!({"type": "m.login.password", "identifier": identifier, "password": PASSWORD});
+        self.with_session(&self.ok("POST", "/_matrix/client/v3/login", body))
+    }
+
+    /// The same server, with the tokens of an answer to registration or log-in.
+    pub fn with_session(&self, answer: &Value) -> Self {
+        let text = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+        Self {
+            world: Rc::clone(&self.world),
+            token: Some(text("access_token")),
+            user_id: text("user_id"),
+            device_id: text("device_id"),
+        }
+    }
+
+    /// Status and body of the answer to a request; `Value::Null` sends no body.
+    pub fn request(&self, method: &str, target: &str, body: Value) -> (u16, Value) {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        self.raw(method, target, body)
+    }
+
+    /// The same with a body that need not be JSON.
+    pub fn raw(&self, method: &str, target: &str, body: Vec<u8>) -> (u16, Value) {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        let path = target.split_once('?').map_or(target, |(path, _)| path);
+        let (route, path_args) = ROUTER.with(Rc::clone).find(&method, path).unwrap();
+        let mut request = Request::builder().method(method).uri(target).body(body).unwrap();
+        if let Some(token) = &self.token {
+            let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+            request.headers_mut().insert(header::AUTHORIZATION, value);
+        }
+        let platform = self.world.platform();
+        let peer = Peer {
+            address: "192.0.2.1".to_owned(),
+            user_agent: "test".to_owned(),
+            base_url: "https://selvedge.test".to_owned(),
+        };
+        let ctx = Ctx { config: platform.config(), platform, peer: Rc::new(peer) };
+        let Action::Buffered(handler) = route.action;
+        let Answer::Http(response) = self.world.block_on(handler(ctx, Incoming { request, path_args }));
+        self.world.settle();
+        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+        (response.status().as_u16(), body)
+    }
+
+    /// The body of an answer that must be 200.
+    #[track_caller]
+    pub fn ok(&self, method: &str, target: &str, body: Value) -> Value {
+        let (status, answer) = self.request(method, target, body);
+        assert_eq!(status, 200, "{method} {target}: {answer}");
+        answer
+    }
+
+    /// Asserts that a request is answered with this status and errcode, and returns the body.
+    #[track_caller]
+    pub fn refused(&self, method: &str, target: &str, body: Value, status: u16, code: &str) -> Value {
+        let (got, answer) = self.request(method, target, body);
+        assert_eq!((got, answer["errcode"].as_str()), (status, Some(code)), "{method} {target}: {answer}");
+        answer
+    }
+
+    /// The stage that proves this user by password.
+    pub fn password_stage(&self, password: &str) -> Value {
+        let identifier = json!({"type": "m.id.user", "user": self.user_id});
+        json!({"type": "m.login.password", "identifier": identifier, "password": password})
+    }
+}
