@@ -2,4 +2,12 @@
 
 mod summary;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::summary::*;
+
+/// A position in a room's log: the only order that its followers know. 0 is before all entries. Later
+/// entries have larger positions, but positions are not dense.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct LogPosition(pub u64);
