@@ -70,7 +70,7 @@ async fn handle(
         user_agent: text("user-agent"),
         base_url: base_url.to_owned(),
     };
-    let platform = Rc::new(WorkersPlatform::of_request(env, Rc::clone(&config), context));
+    let platform = Rc::new(WorkersPlatform::of_request(env, Rc::clone(&config), context, request.signal()));
     let ctx = Ctx { platform, config, peer: Rc::new(peer) };
     let template = route.template;
     let (answer, cost) =

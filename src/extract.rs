@@ -10,7 +10,7 @@ use selvedge_durable_objects::matrix_error::MatrixError;
 pub use self::{
     admin::AdminToken,
     client_auth::{AccessToken, ClientAuth, OptionalClientAuth},
-    federation_auth::FederationAuth,
+    federation_auth::{FederationAuth, verify_key},
 };
 use crate::context::Ctx;
 

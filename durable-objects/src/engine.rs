@@ -26,8 +26,13 @@ pub struct Runtime {
 pub enum Waiting {
     /// At once, with this JSON.
     Ready(String),
-    /// Later, by [`Platform::notify`] with this tag.
-    Until(String),
+    /// Later, by [`Platform::notify`].
+    Until {
+        /// The tag by which it is found.
+        tag: String,
+        /// What is to be known of it then; it outlives the actor's memory.
+        note: String,
+    },
 }
 
 /// The behaviour of one class of actors.

@@ -1,7 +1,4 @@
-//! Requests to other homeservers: found, signed, bounded, typed. And what is needed to believe their answers.
-
-pub mod verify;
-pub mod verify_keys;
+//! Requests to other homeservers: found, signed, bounded, typed.
 
 use std::{cell::RefCell, collections::BTreeMap};
 

@@ -4,7 +4,6 @@
 //! Each actor's behaviour is an [`Engine`](engine::Engine); callers know only [`rpc`].
 
 pub mod config;
-pub mod crypto;
 pub mod database;
 pub mod directory;
 pub mod engine;
@@ -32,3 +31,4 @@ pub mod signing;
 pub mod testing;
 pub mod user;
 pub mod user_token;
+mod varint;

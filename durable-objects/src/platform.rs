@@ -9,7 +9,7 @@ use std::rc::Rc;
 use futures_util::future::LocalBoxFuture;
 
 #[cfg(target_arch = "wasm32")]
-pub use workers::WorkersPlatform;
+pub use workers::{WorkersPlatform, waiting};
 
 use crate::config::ServerConfig;
 
@@ -135,8 +135,28 @@ pub trait Platform {
     /// Sets this actor's one alarm to the time `at`, in milliseconds since the epoch.
     fn set_alarm(&self, at: u64) -> LocalBoxFuture<'_, ()>;
 
-    /// Sends `frame` to those clients of this actor who wait with `tag`; returns to how many.
-    fn notify(&self, tag: &str, frame: &str) -> usize;
+    /// Waits at `actor` for what `request` describes, for at most `timeout_ms`.
+    fn wait<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        request: String,
+        timeout_ms: u32,
+    ) -> LocalBoxFuture<'a, Result<Waited, CallError>>;
+
+    /// Asks `frame` about each client of this actor that waits with `tag`, by the note that was left for it
+    /// (empty if there was no room for one); what `frame` makes ends that client's waiting.
+    fn notify(&self, tag: &str, frame: &mut dyn FnMut(&str) -> Option<String>);
+}
+
+/// How waiting at an actor ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waited {
+    /// There was something: a reply, still in its envelope.
+    Answer(String),
+    /// Nothing came in time, or the actor was reset meanwhile.
+    Nothing,
+    /// Who asked has gone.
+    Gone,
 }
 
 /// `N` random bytes.

@@ -12,6 +12,7 @@
 pub mod directory;
 pub mod remote_server;
 pub mod room;
+pub mod sync_token;
 pub mod user;
 
 use std::future::Future;
@@ -22,7 +23,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::{
     ledger::{self, Ledger},
     matrix_error::MatrixError,
-    platform::{ActorKind, ActorName, Platform},
+    platform::{ActorKind, ActorName, Platform, Waited},
 };
 
 /// A class of actors, as callers see it.
@@ -104,28 +105,74 @@ pub async fn call<C: Command>(
     open(&reply)
 }
 
+/// How waiting for a reply ended.
+#[derive(Debug)]
+pub enum Awaited<R> {
+    /// The reply.
+    Reply(R),
+    /// Nothing came in time.
+    Nothing,
+    /// Who asked has gone.
+    Gone,
+}
+
+/// Asks the actor named by `key` to answer `command` once there is something, within `timeout_ms`.
+pub async fn wait<C: Command>(
+    platform: &dyn Platform,
+    key: &<C::Actor as Actor>::Key,
+    command: &C,
+    timeout_ms: u32,
+) -> Result<Awaited<C::Reply>, MatrixError> {
+    let actor = ActorName { kind: C::Actor::KIND, name: C::Actor::object_name(key) };
+    let waited = platform.wait(&actor, serde_json::to_string(command)?, timeout_ms).await;
+    match waited {
+        Ok(Waited::Answer(reply)) => open(&reply).map(Awaited::Reply),
+        Ok(Waited::Nothing) => Ok(Awaited::Nothing),
+        Ok(Waited::Gone) => Ok(Awaited::Gone),
+        Err(error) => {
+            crate::log::error("rpc", &error.to_string());
+            Err(MatrixError::internal("A part of the server did not answer"))
+        }
+    }
+}
+
 /// Opens a reply: adds its cost to the ledger and parses what it carries.
 fn open<R: DeserializeOwned>(reply: &str) -> Result<R, MatrixError> {
     let garbled = || MatrixError::internal("A reply between actors was not understood");
     let (head, payload) = reply.split_once('\n').ok_or_else(garbled)?;
-    let mut words = head.split(' ');
-    let outcome = words.next().ok_or_else(garbled)?;
-    let mut number = || words.next().and_then(|word| word.parse().ok()).ok_or_else(garbled);
-    ledger::add(Ledger { calls: number()?, rows_read: number()?, rows_written: number()? });
-    match outcome {
+    match add_cost(head).ok_or_else(garbled)? {
         "ok" => Ok(serde_json::from_str(payload)?),
         _ => Err(serde_json::from_str(payload)?),
     }
 }
 
+/// Adds the cost that the first line of a reply tells to the ledger, and returns the outcome that it tells.
+pub(crate) fn add_cost(head: &str) -> Option<&str> {
+    let mut words = head.split(' ');
+    let outcome = words.next()?;
+    let mut number = || words.next().and_then(|word| word.parse().ok());
+    ledger::add(Ledger { calls: number()?, rows_read: number()?, rows_written: number()? });
+    Some(outcome)
+}
+
 /// Runs the handler of a command with a ledger of its own and makes the reply's text.
 pub async fn serve(handler: impl Future<Output = Result<String, MatrixError>>) -> String {
     let (outcome, cost) = ledger::scoped(handler).await;
+    enclose(outcome, cost)
+}
+
+/// Makes a reply's text.
+pub fn enclose(outcome: Result<String, MatrixError>, cost: Ledger) -> String {
     let (word, payload) = match outcome {
         Ok(payload) => ("ok", payload),
         Err(error) => ("err", serde_json::to_string(&error).unwrap_or_default()),
     };
-    format!("{word} {} {} {}\n{payload}", cost.calls, cost.rows_read, cost.rows_written)
+    format!("{}\n{payload}", head(word, cost))
+}
+
+/// The first line of a reply.
+pub(crate) fn head(outcome: &str, cost: Ledger) -> String {
+    format!("{outcome} {} {} {}", cost.calls, cost.rows_read, cost.rows_written)
 }
 
 /// Maps each command's name to the method of an engine that handles it: `sync` for those that

@@ -3,15 +3,14 @@
 
 use std::{cell::RefCell, panic::AssertUnwindSafe, rc::Rc};
 
-use worker::{
-    DurableObject, Env, Request, Response, State, WebSocket, WebSocketIncomingMessage, WebSocketPair,
-};
+use worker::{DurableObject, Env, Request, Response, State, WebSocket, WebSocketIncomingMessage};
 
 use crate::{
     database::StorageDatabase,
     engine::{self, Engine, Runtime, Waiting},
+    ledger,
     matrix_error::MatrixError,
-    platform::WorkersPlatform,
+    platform::{WorkersPlatform, waiting},
     rpc,
 };
 
@@ -68,25 +67,20 @@ impl<E: Engine> Shell<E> {
         Response::empty()
     }
 
-    /// A request to wait: a header describes for what. Answered with JSON, or with a WebSocket on
-    /// which one frame follows when there is something.
+    /// A request to wait (see `platform/workers/waiting.rs`). Answered with a reply, or with a WebSocket
+    /// on which a reply follows as the one frame when there is something.
     async fn wait(&self, request: Request) -> worker::Result<Response> {
-        let wanted = request.headers().get("x-selvedge-wait")?.unwrap_or_default();
-        let waiting = match self.answer_unborn("wait") {
-            Some(answer) => answer.map(Waiting::Ready),
-            None => match self.engine() {
-                Ok(engine) => engine.wait(&wanted).await,
-                Err(error) => Err(error),
-            },
-        };
-        match waiting {
-            Ok(Waiting::Ready(json)) => Response::ok(json),
-            Ok(Waiting::Until(tag)) => {
-                let pair = WebSocketPair::new()?;
-                self.state.accept_websocket_with_tags(&pair.server, &[&tag]);
-                Response::from_websocket(pair.client)
+        let wanted = waiting::wanted(&request)?;
+        let waited = async {
+            match self.answer_unborn("wait") {
+                Some(answer) => answer.map(Waiting::Ready),
+                None => self.engine()?.wait(&wanted).await,
             }
-            Err(error) => Ok(Response::ok(serde_json::to_string(&error)?)?.with_status(error.status)),
+        };
+        match ledger::scoped(waited).await {
+            (Ok(Waiting::Until { tag, note }), cost) => waiting::accept(&self.state, &tag, &note, cost),
+            (Ok(Waiting::Ready(json)), cost) => Response::ok(rpc::enclose(Ok(json), cost)),
+            (Err(error), cost) => Response::ok(rpc::enclose(Err(error), cost)),
         }
     }
 }

@@ -18,7 +18,9 @@ use crate::{
     database::{Database, Db, NativeDatabase},
     engine::{self, Engine, Runtime, Waiting},
     matrix_error::MatrixError,
-    platform::{ActorKind, ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, Platform},
+    platform::{
+        ActorKind, ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, Platform, Waited,
+    },
     rpc::{self, Actor, Command},
 };
 
@@ -88,7 +90,7 @@ pub struct World {
     actors: RefCell<BTreeMap<ActorName, Rc<dyn AnyEngine>>>,
     tasks: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
     alarms: RefCell<BTreeMap<ActorName, u64>>,
-    frames: RefCell<Vec<(ActorName, String, String)>>,
+    waiters: RefCell<Vec<Waiter>>,
     calls: RefCell<Vec<(ActorName, &'static str)>>,
     internet: RefCell<Option<Internet>>,
     this: Weak<World>,
@@ -112,7 +114,7 @@ impl World {
             actors: RefCell::default(),
             tasks: RefCell::default(),
             alarms: RefCell::default(),
-            frames: RefCell::default(),
+            waiters: RefCell::default(),
             calls: RefCell::default(),
             internet: RefCell::default(),
             this: this.clone(),
@@ -148,6 +150,11 @@ impl World {
     pub fn restart(&self) {
         self.actors.borrow_mut().clear();
         self.tasks.borrow_mut().clear();
+    }
+
+    /// Drops one actor's memory; who waits at it goes on waiting.
+    pub fn hibernate(&self, actor: &ActorName) {
+        self.actors.borrow_mut().remove(actor);
     }
 
     /// The world as seen by nobody in particular, like the edge.
@@ -206,9 +213,22 @@ impl World {
         reply
     }
 
-    /// A client begins to wait at an actor.
-    pub fn wait(&self, actor: &ActorName, request: &str) -> Result<Waiting, MatrixError> {
-        self.block_on(self.actor(actor).wait(request.to_owned()))
+    /// Begins something that may have to wait; it goes on whenever the world does.
+    pub fn begin<T: 'static>(&self, operation: impl Future<Output = T> + 'static) -> Begun<T> {
+        let output = Rc::new(RefCell::new(None));
+        let slot = Rc::clone(&output);
+        let task = async move {
+            let done = operation.await;
+            *slot.borrow_mut() = Some(done);
+        };
+        self.tasks.borrow_mut().push(task.boxed_local());
+        self.settle();
+        Begun(output)
+    }
+
+    /// How many clients wait at an actor.
+    pub fn waiting_at(&self, actor: &ActorName) -> usize {
+        self.waiters.borrow().iter().filter(|waiter| waiter.is_waiting() && waiter.actor == *actor).count()
     }
 
     /// Polls `future` to its end, and tasks that were set going with it.
@@ -259,14 +279,33 @@ impl World {
         self.alarms.borrow().get(actor).copied()
     }
 
-    /// Takes the frames that were sent to waiting clients: actor, tag, frame.
-    pub fn take_frames(&self) -> Vec<(ActorName, String, String)> {
-        self.frames.take()
-    }
-
     /// Takes the record of calls between actors, and from tests to actors.
     pub fn take_calls(&self) -> Vec<(ActorName, &'static str)> {
         self.calls.take()
+    }
+}
+
+/// Something that was begun, and its output once it is done.
+pub struct Begun<T>(Rc<RefCell<Option<T>>>);
+
+impl<T> Begun<T> {
+    /// Takes the output, if it is there.
+    pub fn take(&self) -> Option<T> {
+        self.0.take()
+    }
+}
+
+/// A client that waits at an actor, until there is a frame for it or nobody holds the other end.
+struct Waiter {
+    actor: ActorName,
+    tag: String,
+    note: String,
+    frame: Rc<RefCell<Option<String>>>,
+}
+
+impl Waiter {
+    fn is_waiting(&self) -> bool {
+        Rc::strong_count(&self.frame) > 1 && self.frame.borrow().is_none()
     }
 }
 
@@ -338,8 +377,52 @@ impl Platform for WorldPlatform {
         async {}.boxed_local()
     }
 
-    fn notify(&self, tag: &str, frame: &str) -> usize {
-        self.world.frames.borrow_mut().push((self.owner.clone(), tag.to_owned(), frame.to_owned()));
-        1
+    fn wait<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        request: String,
+        timeout_ms: u32,
+    ) -> LocalBoxFuture<'a, Result<Waited, CallError>> {
+        async move {
+            crate::ledger::called();
+            self.world.calls.borrow_mut().push((actor.clone(), "wait"));
+            let asked = async {
+                match self.world.answer_unborn(actor, "wait") {
+                    Some(answer) => answer.map(Waiting::Ready),
+                    None => self.world.actor(actor).wait(request).await,
+                }
+            };
+            let (tag, note) = match crate::ledger::scoped(asked).await {
+                (Ok(Waiting::Ready(json)), cost) => return Ok(Waited::Answer(rpc::enclose(Ok(json), cost))),
+                (Err(error), cost) => return Ok(Waited::Answer(rpc::enclose(Err(error), cost))),
+                (Ok(Waiting::Until { tag, note }), cost) => {
+                    crate::ledger::add(cost);
+                    (tag, note)
+                }
+            };
+            let frame = Rc::new(RefCell::new(None));
+            let waiter = Waiter { actor: actor.clone(), tag, note, frame: Rc::clone(&frame) };
+            self.world.waiters.borrow_mut().push(waiter);
+            let deadline = self.world.now() + u64::from(timeout_ms);
+            let waited = std::future::poll_fn(move |_| match frame.take() {
+                Some(frame) => Poll::Ready(Waited::Answer(frame)),
+                None if self.world.now() >= deadline => Poll::Ready(Waited::Nothing),
+                None => Poll::Pending,
+            });
+            Ok(waited.await)
+        }
+        .boxed_local()
+    }
+
+    fn notify(&self, tag: &str, frame: &mut dyn FnMut(&str) -> Option<String>) {
+        self.world.waiters.borrow_mut().retain(Waiter::is_waiting);
+        for waiter in self.world.waiters.borrow().iter() {
+            if waiter.actor == self.owner
+                && waiter.tag == tag
+                && let Some(frame) = frame(&waiter.note)
+            {
+                *waiter.frame.borrow_mut() = Some(frame);
+            }
+        }
     }
 }

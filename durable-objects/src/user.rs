@@ -2,23 +2,26 @@
 
 mod account;
 mod device;
+mod membership;
 mod password;
 mod session;
+mod sync;
 #[cfg(test)]
 mod tests;
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use crate::{
     dispatch,
-    engine::{Engine, Runtime},
+    engine::{Engine, Runtime, Waiting},
     matrix_error::MatrixError,
     migrations::Migration,
     rpc::{
         Command,
         user::{
-            AccountExists, Authenticate, CheckPassword, LogInWithPassword, LogOut, RefreshTokens,
-            RegisterAccount,
+            AccountExists, Authenticate, CheckPassword, ForgetRoom, GetMembership, JoinedRooms,
+            LogInWithPassword, LogOut, RefreshTokens, RegisterAccount, RoomChanged, RoomStirred,
+            SetMembership, StoreSeen, Sync,
         },
     },
 };
@@ -26,13 +29,20 @@ use crate::{
 /// The behaviour of a `User`.
 pub struct UserEngine {
     runtime: Runtime,
+    volatile: sync::Volatile,
+    /// The last position of the sync stream that any client may have; `None` when this is not known.
+    handed_out: Cell<Option<u64>>,
 }
 
 impl Engine for UserEngine {
-    const MIGRATIONS: &'static [Migration] = &[(1, include_str!("../../schema/user/0001_account.sql"))];
+    const MIGRATIONS: &'static [Migration] = &[
+        (1, include_str!("../../schema/user/0001_account.sql")),
+        (10, include_str!("../../schema/user/0010_sync.sql")),
+    ];
 
     fn new(runtime: Runtime) -> Self {
-        Self { runtime }
+        let volatile = sync::Volatile::new(runtime.platform.now());
+        Self { runtime, volatile, handed_out: Cell::new(None) }
     }
 
     /// Only registration makes a user.
@@ -57,7 +67,19 @@ impl Engine for UserEngine {
             sync LogInWithPassword => log_in_with_password,
             sync RefreshTokens => refresh_tokens,
             sync LogOut => log_out,
+            sync SetMembership => set_membership,
+            sync RoomChanged => room_changed,
+            sync RoomStirred => room_stirred,
+            sync ForgetRoom => forget_room,
+            sync JoinedRooms => joined_rooms,
+            sync GetMembership => get_membership,
+            sync Sync => sync,
+            sync StoreSeen => store_seen,
         })
+    }
+
+    async fn wait(self: Rc<Self>, request: &str) -> Result<Waiting, MatrixError> {
+        self.sync_or_wait(request)
     }
 
     async fn alarm(self: Rc<Self>) {}

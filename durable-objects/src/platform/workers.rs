@@ -1,5 +1,7 @@
 //! [`Platform`] on Cloudflare Workers and workerd, for actors and for the edge.
 
+pub mod waiting;
+
 use std::rc::Rc;
 
 use futures_util::{
@@ -11,9 +13,10 @@ use js_sys::{Reflect, Uint8Array};
 use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
 use worker::{
     AbortController, AbortSignal, Context, Delay, Env, Fetch, Headers, RequestInit, RequestRedirect, State,
+    Stub,
 };
 
-use super::{ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, Platform};
+use super::{ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, Platform, Waited};
 use crate::{config::ServerConfig, ledger};
 
 #[wasm_bindgen]
@@ -28,7 +31,11 @@ extern "C" {
 /// Who runs: an actor, or one request at the edge.
 enum Owner {
     Actor(Rc<State>),
-    Request(Rc<Context>),
+    Request {
+        context: Rc<Context>,
+        /// Aborted when the client goes away.
+        client: web_sys::AbortSignal,
+    },
 }
 
 /// The platform of one actor or of one request.
@@ -44,17 +51,22 @@ impl WorkersPlatform {
         Self { env, config, owner: Owner::Actor(state) }
     }
 
-    /// For a request at the edge.
-    pub fn of_request(env: Env, config: Rc<ServerConfig>, context: Rc<Context>) -> Self {
-        Self { env, config, owner: Owner::Request(context) }
+    /// For a request at the edge, whose client's signal is `client`.
+    pub fn of_request(
+        env: Env,
+        config: Rc<ServerConfig>,
+        context: Rc<Context>,
+        client: web_sys::AbortSignal,
+    ) -> Self {
+        Self { env, config, owner: Owner::Request { context, client } }
+    }
+
+    fn stub(&self, actor: &ActorName) -> worker::Result<Stub> {
+        self.env.durable_object(actor.kind.binding())?.get_by_name(&actor.name)
     }
 
     async fn call_once(&self, actor: &ActorName, op: &str, body: &str) -> Result<String, JsValue> {
-        let stub = self
-            .env
-            .durable_object(actor.kind.binding())
-            .and_then(|namespace| namespace.get_by_name(&actor.name))
-            .map_err(JsValue::from)?;
+        let stub = self.stub(actor).map_err(JsValue::from)?;
         let reply = stub.into_rpc::<ActorStub>().rpc(op, body).await?;
         reply.as_string().ok_or_else(|| JsValue::from_str("the reply is not a string"))
     }
@@ -148,7 +160,7 @@ impl Platform for WorkersPlatform {
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
         match &self.owner {
             Owner::Actor(state) => state.wait_until(task),
-            Owner::Request(context) => context.wait_until(task),
+            Owner::Request { context, .. } => context.wait_until(task),
         }
     }
 
@@ -168,9 +180,29 @@ impl Platform for WorkersPlatform {
         .boxed_local()
     }
 
-    fn notify(&self, tag: &str, frame: &str) -> usize {
-        let Owner::Actor(state) = &self.owner else { return 0 };
-        let sockets = state.get_websockets_with_tag(tag);
-        sockets.iter().filter(|socket| socket.send_with_str(frame).is_ok()).count()
+    fn wait<'a>(
+        &'a self,
+        actor: &'a ActorName,
+        request: String,
+        timeout_ms: u32,
+    ) -> LocalBoxFuture<'a, Result<Waited, CallError>> {
+        async move {
+            ledger::called();
+            let client = match &self.owner {
+                Owner::Request { client, .. } => Some(client),
+                Owner::Actor(_) => None,
+            };
+            let waited = async { waiting::wait(&self.stub(actor)?, &request, timeout_ms, client).await };
+            waited
+                .await
+                .map_err(|error| CallError { actor: actor.kind.binding(), reason: format!("wait: {error}") })
+        }
+        .boxed_local()
+    }
+
+    fn notify(&self, tag: &str, frame: &mut dyn FnMut(&str) -> Option<String>) {
+        if let Owner::Actor(state) = &self.owner {
+            waiting::notify(state, tag, frame);
+        }
     }
 }

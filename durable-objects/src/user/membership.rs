@@ -1,0 +1,114 @@
+//! The rooms of the user: membership, and the wakes that rooms send.
+
+mod store;
+
+use ruma::{OwnedRoomId, api::error::ErrorCode, events::room::member::MembershipState};
+
+pub(super) use self::store::{Membership, Memberships};
+use super::{UserEngine, sync::Stream};
+use crate::{
+    database::DatabaseExt,
+    matrix_error::MatrixError,
+    rpc::user::{
+        ForgetRoom, GetMembership, JoinedRooms, RoomChanged, RoomMembership, RoomStirred, SetMembership,
+    },
+};
+
+impl UserEngine {
+    pub(super) fn memberships(&self) -> Memberships<'_> {
+        Memberships::new(self.runtime.db.as_ref())
+    }
+
+    pub(super) fn set_membership(&self, command: SetMembership) -> Result<(), MatrixError> {
+        let known = self.memberships().of_room(command.room_id.as_str())?;
+        if let (Some(known), Some(position)) = (&known, command.position)
+            && known.position >= position
+        {
+            return Ok(());
+        }
+        let shown = match command.membership {
+            MembershipState::Invite | MembershipState::Knock => {
+                Some(serde_json::to_string(&command.stripped_state)?)
+            }
+            _ => command.event.as_ref().map(|event| event.get().to_owned()),
+        };
+        let db = self.runtime.db.as_ref();
+        db.transaction(|| -> Result<(), MatrixError> {
+            let mut stream = Stream::load(db)?;
+            let memberships = self.memberships();
+            let mut row = match known {
+                Some(known) => known,
+                None => memberships.add(&command.room_id, &command.sender)?,
+            };
+            let position = stream.mark(row.room);
+            if row.membership != command.membership {
+                row.since = position;
+                row.is_forgotten = false;
+            }
+            row.membership = command.membership;
+            row.position = command.position.unwrap_or(row.position);
+            row.is_from_outside = command.position.is_none();
+            row.sender = command.sender;
+            row.shown = shown;
+            memberships.update(&row)?;
+            Ok(stream.store(db)?)
+        })?;
+        self.answer_waiting();
+        Ok(())
+    }
+
+    pub(super) fn room_changed(&self, command: RoomChanged) -> Result<(), MatrixError> {
+        let db = self.runtime.db.as_ref();
+        let Some(room) = self.memberships().number(command.room_id.as_str())? else { return Ok(()) };
+        let mut stream = Stream::load(db)?;
+        // Who has no token that is newer than the room's mark will see the room as changed anyway.
+        if stream.changed_at(room) > self.handed_out(stream.position) {
+            return Ok(());
+        }
+        stream.mark(room);
+        stream.store(db)?;
+        self.answer_waiting();
+        Ok(())
+    }
+
+    pub(super) fn room_stirred(&self, command: RoomStirred) -> Result<(), MatrixError> {
+        if let Some(room) = self.memberships().number(command.room_id.as_str())? {
+            self.volatile.stir(room, self.runtime.platform.now());
+            self.answer_waiting();
+        }
+        Ok(())
+    }
+
+    pub(super) fn forget_room(&self, command: ForgetRoom) -> Result<(), MatrixError> {
+        let db = self.runtime.db.as_ref();
+        let row = self.memberships().of_room(command.room_id.as_str())?;
+        let mut row = row.ok_or_else(|| MatrixError::not_found("You were never in this room"))?;
+        if !matches!(row.membership, MembershipState::Leave | MembershipState::Ban) {
+            return Err(MatrixError::new(400, ErrorCode::Unknown, "Leave the room before you forget it"));
+        }
+        db.transaction(|| {
+            let mut stream = Stream::load(db)?;
+            stream.unmark(row.room);
+            row.is_forgotten = true;
+            self.memberships().update(&row)?;
+            Ok(stream.store(db)?)
+        })
+    }
+
+    pub(super) fn joined_rooms(&self, _: JoinedRooms) -> Result<Vec<OwnedRoomId>, MatrixError> {
+        let joined = self.memberships().of_kinds(&[MembershipState::Join])?;
+        Ok(joined.into_iter().map(|row| row.room_id).collect())
+    }
+
+    pub(super) fn get_membership(
+        &self,
+        command: GetMembership,
+    ) -> Result<Option<RoomMembership>, MatrixError> {
+        let row = self.memberships().of_room(command.room_id.as_str())?;
+        Ok(row.map(|row| RoomMembership {
+            membership: row.membership,
+            sender: row.sender,
+            is_forgotten: row.is_forgotten,
+        }))
+    }
+}

@@ -1,0 +1,169 @@
+//! `/sync`: what is new to one client of the user `[C-S §6.4]`.
+//!
+//! A client's token says how far it has followed the user's stream, and how far it saw the rooms of its last
+//! answer. What it says is noted when a request carries it, never when it is handed out: so each token can be
+//! used again and gives the same or more. A client that waits is answered by the wake that brings something.
+
+mod chosen;
+mod rooms;
+mod sections;
+mod seen;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod volatile;
+
+use futures_util::FutureExt;
+use ruma::api::client::filter::FilterDefinition;
+
+pub(super) use self::{chosen::Chosen, seen::SeenLog, stream::Stream, volatile::Volatile};
+use super::UserEngine;
+use crate::{
+    database::{DatabaseError, DatabaseExt},
+    engine::Waiting,
+    matrix_error::MatrixError,
+    rpc::{
+        self,
+        sync_token::{SeenRoom, SyncToken},
+        user::{Authenticated, StoreSeen, Sync, Synced},
+    },
+};
+
+/// The tag of clients that wait for the stream.
+const TAG: &str = "sync";
+
+/// What one client asks, understood.
+pub(super) struct Asked {
+    /// Who asks.
+    pub who: Authenticated,
+    /// What the client has; `None` when it starts from nothing.
+    pub since: Option<SyncToken>,
+    /// What it chose.
+    pub filter: FilterDefinition,
+    /// Whether it wants all of its rooms, changed or not.
+    pub all_rooms: bool,
+    /// The user's stream now.
+    pub stream: Stream,
+}
+
+impl Asked {
+    /// The position of the stream that the client has; 0 when it starts from nothing.
+    pub fn position(&self) -> u64 {
+        self.since.as_ref().map_or(0, |since| since.stream)
+    }
+}
+
+impl UserEngine {
+    /// Answers at once.
+    pub(super) fn sync(&self, command: Sync) -> Result<Synced, MatrixError> {
+        let who = self.authenticate(command.credentials)?;
+        let since = command.since.as_deref().map(read_token).transpose()?;
+        let Chosen { json, filter } = self.chosen_filter(command.filter)?;
+        let selection = chosen::selection(&filter);
+        let mut stream = Stream::load(self.runtime.db.as_ref())?;
+        let chain = match &since {
+            Some(token) if token.stream > stream.position => return Err(unknown_token()),
+            Some(token) => {
+                self.note_seen(token.chain, token.stream, &token.seen)?;
+                token.chain
+            }
+            None => self.start_chain(&mut stream)?,
+        };
+        let all_rooms = command.full_state || since.as_ref().is_none_or(|token| token.selection != selection);
+        let volatile = self.volatile.position();
+        let asked = Asked { who, since, filter, all_rooms, stream };
+        let rooms = self.changed_rooms(&asked)?;
+        let sections = self.sections(&asked)?;
+        self.handed_out.set(Some(self.handed_out(asked.stream.position).max(asked.stream.position)));
+        Ok(Synced {
+            filter: json,
+            chain,
+            stream: asked.stream.position,
+            volatile,
+            selection,
+            rooms,
+            push: None,
+            ignored_users: Vec::new(),
+            sections,
+            user_id: asked.who.user_id,
+            device_id: asked.who.device_id,
+        })
+    }
+
+    /// Answers at once if there is something, else lets the client wait.
+    pub(super) fn sync_or_wait(&self, request: &str) -> Result<Waiting, MatrixError> {
+        let synced = self.sync(serde_json::from_str(request)?)?;
+        if synced.is_news() {
+            return Ok(Waiting::Ready(serde_json::to_string(&synced)?));
+        }
+        Ok(Waiting::Until { tag: TAG.to_owned(), note: request.to_owned() })
+    }
+
+    /// Answers those waiting clients that there is something for. To be called after each change of the
+    /// stream, outside its transaction. What an answer costs is counted by who gets it.
+    pub(super) fn answer_waiting(&self) {
+        self.runtime.platform.notify(TAG, &mut |note| self.frame(note));
+    }
+
+    /// The frame for a client that left `note`, in the envelope of a reply; `None` when there is nothing for it yet.
+    fn frame(&self, note: &str) -> Option<String> {
+        if note.is_empty() {
+            // Its request was too long to be kept: it has to ask again.
+            return Some(String::new());
+        }
+        let mut is_news = true;
+        let answer = async {
+            let synced = self.sync(serde_json::from_str(note)?)?;
+            is_news = synced.is_news();
+            Ok(serde_json::to_string(&synced)?)
+        };
+        let frame = rpc::serve(answer).now_or_never()?;
+        is_news.then_some(frame)
+    }
+
+    /// The last position that any client may have; `end`, the stream's, when this actor does not remember.
+    pub(super) fn handed_out(&self, end: u64) -> u64 {
+        let handed_out = self.handed_out.get().unwrap_or(end);
+        self.handed_out.set(Some(handed_out));
+        handed_out
+    }
+
+    /// A client starts from nothing: what it will see is told apart from what others saw by a number that no
+    /// other chain has.
+    fn start_chain(&self, stream: &mut Stream) -> Result<u64, DatabaseError> {
+        let chain = stream.advance();
+        stream.store(self.runtime.db.as_ref())?;
+        Ok(chain)
+    }
+
+    pub(super) fn store_seen(&self, command: StoreSeen) -> Result<(), MatrixError> {
+        Ok(self.note_seen(command.chain, command.stream, &command.seen)?)
+    }
+
+    /// Notes how far a client has seen rooms, where it was not noted before.
+    fn note_seen(&self, chain: u64, stream: u64, seen: &[SeenRoom]) -> Result<(), DatabaseError> {
+        let numbers: Vec<u32> = seen.iter().map(|seen| seen.room).collect();
+        let memberships = self.memberships();
+        let mut news = Vec::new();
+        for mut row in memberships.of_numbers(&numbers)? {
+            let carried = seen.iter().find(|seen| seen.room == row.room);
+            if carried.is_some_and(|seen| row.seen.note(chain, stream, seen.position)) {
+                news.push(row);
+            }
+        }
+        if news.is_empty() {
+            return Ok(());
+        }
+        self.runtime
+            .db
+            .transaction(|| news.iter().try_for_each(|row| memberships.set_seen(row.room, &row.seen)))
+    }
+}
+
+fn read_token(text: &str) -> Result<SyncToken, MatrixError> {
+    SyncToken::decode(text).ok_or_else(unknown_token)
+}
+
+fn unknown_token() -> MatrixError {
+    MatrixError::invalid_param("Unknown sync token")
+}

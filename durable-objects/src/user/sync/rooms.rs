@@ -1,0 +1,81 @@
+//! Which rooms have something for a client, and how far it has seen them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ruma::events::room::member::MembershipState;
+
+use super::{Asked, chosen};
+use crate::{
+    database::DatabaseError,
+    matrix_error::MatrixError,
+    rpc::{
+        room::LogPosition,
+        sync_token::SyncToken,
+        user::{ChangedRoom, RawJson, Standing},
+    },
+    user::{UserEngine, membership::Membership},
+};
+
+impl UserEngine {
+    /// The rooms with something for the client.
+    pub(super) fn changed_rooms(&self, asked: &Asked) -> Result<Vec<ChangedRoom>, MatrixError> {
+        let memberships = self.memberships();
+        let mut changed = BTreeSet::new();
+        let mut rows = BTreeMap::new();
+        if let Some(since) = &asked.since {
+            changed.extend(asked.stream.changed_since(since.stream));
+            changed.extend(self.volatile.stirred_since(since));
+            let numbers: Vec<u32> = changed.iter().copied().collect();
+            rows.extend(memberships.of_numbers(&numbers)?.into_iter().map(|row| (row.room, row)));
+        }
+        if asked.all_rooms {
+            let mut kinds = vec![MembershipState::Join, MembershipState::Invite, MembershipState::Knock];
+            if asked.filter.room.include_leave && asked.since.is_none() {
+                kinds.extend([MembershipState::Leave, MembershipState::Ban]);
+            }
+            rows.extend(memberships.of_kinds(&kinds)?.into_iter().map(|row| (row.room, row)));
+        }
+        let rows = rows.into_values().filter(|row| chosen::lets_through(&asked.filter, &row.room_id));
+        let mut rooms = Vec::new();
+        for row in rows {
+            if let Some(standing) = standing(asked, &row)? {
+                rooms.push(ChangedRoom {
+                    number: row.room,
+                    changed_at: asked.stream.changed_at(row.room),
+                    standing,
+                    account_data: Vec::new(),
+                    room_id: row.room_id,
+                });
+            }
+        }
+        Ok(rooms)
+    }
+}
+
+/// How the user stands to a room, as the client is to see it; `None` when it has nothing for the client.
+fn standing(asked: &Asked, row: &Membership) -> Result<Option<Standing>, DatabaseError> {
+    let is_new = row.since > asked.position() || asked.since.is_none();
+    let shown = || Ok::<_, DatabaseError>(row.shown()?.map(RawJson));
+    Ok(match row.membership {
+        MembershipState::Join => {
+            let from = asked.since.as_ref().filter(|_| !is_new).and_then(|since| seen(since, row));
+            Some(Standing::Joined { from })
+        }
+        MembershipState::Invite if is_new => shown()?.map(Standing::Invited),
+        MembershipState::Knock if is_new => shown()?.map(Standing::Knocked),
+        MembershipState::Leave | MembershipState::Ban if is_new && !row.is_forgotten => {
+            Some(if row.is_from_outside {
+                Standing::Declined(shown()?)
+            } else {
+                Standing::Left { from: asked.since.as_ref().and_then(|since| seen(since, row)) }
+            })
+        }
+        _ => None,
+    })
+}
+
+/// How far a client with this token has seen a room.
+fn seen(token: &SyncToken, row: &Membership) -> Option<LogPosition> {
+    let carried = token.seen.iter().find(|seen| seen.room == row.room);
+    carried.map_or_else(|| row.seen.at(token.chain, token.stream), |seen| Some(seen.position))
+}
