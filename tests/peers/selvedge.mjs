@@ -8,6 +8,7 @@ const SETTINGS = {
   REGISTRATION: 'open',
   RATE_LIMITS: 'off',
   ALLOW_PRIVATE_ADDRESSES: 'on',
+  DNS_OVER_HTTPS: 'off',
 };
 
 /** This tree's homeserver, as last built, with TLS for federation. `settings` are variables of the worker. */
