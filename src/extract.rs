@@ -10,7 +10,7 @@ use selvedge_durable_objects::matrix_error::MatrixError;
 pub use self::{
     admin::AdminToken,
     client_auth::{AccessToken, ClientAuth, OptionalClientAuth},
-    federation_auth::{FederationAuth, verify_key},
+    federation_auth::FederationAuth,
 };
 use crate::context::Ctx;
 

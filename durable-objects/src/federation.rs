@@ -1,4 +1,7 @@
-//! Requests to other homeservers: found, signed, bounded, typed.
+//! Requests to other homeservers: found, signed, bounded, typed. And what is needed to believe their answers.
+
+pub mod verify;
+pub mod verify_keys;
 
 use std::{cell::RefCell, collections::BTreeMap};
 

@@ -1,0 +1,155 @@
+//! The commit: the one way by which anything gets into a room.
+//!
+//! Everything here is synchronous and runs in one transaction ([`Session`]); at its end all of the
+//! room's invariants hold. An event of a client and one of another server pass the same checks
+//! (`checks`) and end in the same [`Session::admit`].
+//!
+//! # Positions
+//!
+//! A new entry goes to the end of the log. History that other servers hand in later goes where it
+//! belongs: an event whose previous events are missing leaves [`GAP`] positions free before it, and
+//! what is backfilled takes those, from the largest down. So paging through the log goes through the
+//! history in order, however it came here, and followers that are beyond a gap are not told of what
+//! fills it.
+//!
+//! # What is in the log
+//!
+//! Accepted events. Not: outliers, rejected and soft-failed events, and redactions whose target is
+//! not here or that their sender may not make `[room versions, handling redactions]`.
+
+mod admit;
+mod checks;
+mod local;
+mod redaction;
+mod residents;
+mod resolve;
+
+use std::rc::Rc;
+
+use ruma::{OwnedServerName, OwnedUserId, ServerName, room_version_rules::RoomVersionRules};
+use selvedge_protocol::{
+    auth::Rejection,
+    event::{BuildError, ParseError},
+    nid::EventNid,
+};
+
+pub use self::local::{Author, Committed, NewEvent, build_create};
+use super::store::{RoomMeta, Writer};
+use crate::{database::DatabaseError, matrix_error::MatrixError, rpc::room::LogPosition};
+
+/// How many positions are left free for missing history: more than events fit into a room's database.
+pub const GAP: u64 = 1 << 24;
+
+/// Why nothing was committed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitError {
+    /// A rule forbids the event.
+    #[error(transparent)]
+    Forbidden(#[from] Rejection),
+    /// The sender may not redact the event `[room versions, handling redactions]`.
+    #[error("the sender may not redact this event")]
+    RedactionForbidden,
+    /// The content or its size is not what an event can have.
+    #[error(transparent)]
+    Malformed(#[from] BuildError),
+    /// There is no such room here, or it has no state yet.
+    #[error("no such room")]
+    NoRoom,
+    /// The room exists already.
+    #[error("the room exists already")]
+    RoomExists,
+    /// Storage failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl From<CommitError> for MatrixError {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Database(error) => error.into(),
+            CommitError::Forbidden(_) | CommitError::RedactionForbidden => {
+                Self::forbidden(format!("Not allowed: {error}"))
+            }
+            CommitError::Malformed(BuildError::Event(ParseError::TooLarge)) => {
+                Self::too_large("The event is too large")
+            }
+            CommitError::Malformed(error) => Self::bad_json(format!("Not an event: {error}")),
+            CommitError::NoRoom => Self::not_found("There is no such room"),
+            CommitError::RoomExists => Self::room_in_use("The room exists already"),
+        }
+    }
+}
+
+/// What followers must be told of a commit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[must_use = "followers must be woken"]
+pub struct Effects {
+    /// The log's end, if it grew.
+    pub position: Option<LogPosition>,
+    /// Whether other servers have something to fetch.
+    pub broadcast: bool,
+    /// The users of this server whose membership of the room changed.
+    pub memberships: Vec<MembershipChange>,
+}
+
+/// A user of this server has another membership in the current state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MembershipChange {
+    /// The user.
+    pub user_id: OwnedUserId,
+    /// The member event; `None` when state resolution took it away.
+    pub nid: Option<EventNid>,
+    /// The log's end when it became current.
+    pub position: LogPosition,
+}
+
+/// A commit under way. The room's own row is changed in memory and written once, by [`Session::finish`].
+struct Session<'w, 's> {
+    writer: &'w mut Writer<'s>,
+    meta: RoomMeta,
+    rules: Rc<RoomVersionRules>,
+    /// This server's name.
+    local: OwnedServerName,
+    effects: Effects,
+}
+
+impl<'w, 's> Session<'w, 's> {
+    /// A commit to a room that is known.
+    fn open(writer: &'w mut Writer<'s>, local: &ServerName) -> Result<Self, CommitError> {
+        let meta = writer.find_meta()?.ok_or(CommitError::NoRoom)?;
+        Self::with_meta(writer, local, (*meta).clone())
+    }
+
+    /// A commit with a room's row that may not have been written yet.
+    fn with_meta(
+        writer: &'w mut Writer<'s>,
+        local: &ServerName,
+        meta: RoomMeta,
+    ) -> Result<Self, CommitError> {
+        if writer.find_meta()?.is_none() {
+            writer.set_meta(meta.clone())?;
+        }
+        let rules = writer.rules()?;
+        Ok(Self { writer, meta, rules, local: local.to_owned(), effects: Effects::default() })
+    }
+
+    /// Writes the room's row and says what followers must be told.
+    fn finish(self) -> Result<Effects, CommitError> {
+        self.writer.set_meta(self.meta)?;
+        Ok(self.effects)
+    }
+
+    /// The next nid.
+    fn next_nid(&mut self) -> EventNid {
+        self.meta.last_nid = EventNid(self.meta.last_nid.0.saturating_add(1));
+        self.meta.last_nid
+    }
+
+    /// A position `distance` after the log's end, which it now is.
+    fn next_position(&mut self, distance: u64) -> LogPosition {
+        let position = LogPosition(self.meta.last_position.0.saturating_add(distance));
+        self.meta.last_position = position;
+        self.effects.position = Some(position);
+        position
+    }
+}

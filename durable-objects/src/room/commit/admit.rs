@@ -1,0 +1,270 @@
+//! Putting a decided event into the room.
+
+use std::{collections::BTreeSet, rc::Rc};
+
+use ruma::{EventId, OwnedEventId};
+use selvedge_protocol::{
+    event::Pdu,
+    nid::{EventNid, StateKeyNid},
+    relations,
+    state_tree::{self, StateRoot},
+};
+
+use super::{GAP, Session, checks::nids};
+use crate::{
+    database::DatabaseError,
+    room::store::{Gap, LogKind, MissingPrev, NewEntry, NewRow, Standing, States, StoredEvent, Txn},
+    rpc::room::LogPosition,
+};
+
+/// An event about which everything is decided.
+pub(super) struct Admission<'a> {
+    pub pdu: &'a Pdu,
+    pub standing: Standing,
+    /// The rule that it broke.
+    pub rejection: Option<String>,
+    pub auth: &'a [Rc<StoredEvent>],
+    /// Those of its previous events whose state is known.
+    pub prevs: &'a [EventNid],
+    /// Its other previous events.
+    pub missing: &'a [OwnedEventId],
+    /// The state before it.
+    pub before: StateRoot,
+    pub place: Place,
+    /// Whether this server must give it to other servers.
+    pub broadcast: bool,
+    pub txn: Option<&'a Txn>,
+}
+
+/// Where in the log an event goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// To its end; it may become a forward extremity.
+    End,
+    /// Into a gap; the current state is not touched.
+    Gap(Gap),
+}
+
+impl Session<'_, '_> {
+    /// Stores the event, or gives the outlier that is stored its place; then moves whatever depends on it.
+    pub(super) fn admit(&mut self, admission: &Admission<'_>) -> Result<EventNid, DatabaseError> {
+        let outlier = self.writer.find_event(admission.pdu.event_id())?;
+        let nid = match &outlier {
+            Some(outlier) => outlier.nid,
+            None => self.next_nid(),
+        };
+        let redaction = self.take_redaction(admission, outlier.as_deref())?;
+        let pdu = match (&redaction, &outlier) {
+            (Some(_), _) => Rc::new(admission.pdu.redacted(&self.rules.redaction)),
+            (None, Some(outlier)) => Rc::clone(&outlier.pdu),
+            (None, None) => Rc::new(admission.pdu.clone()),
+        };
+        let key = self.intern(&pdu)?;
+        let states = self.states_around(admission, key, nid)?;
+        let waiting = self.writer.missing_prev(pdu.event_id())?;
+        let is_shown = admission.standing == Standing::Accepted && self.is_shown(admission, nid)?;
+        let position = if is_shown { Some(self.take_position(admission)?) } else { None };
+
+        let rejection = admission.rejection.as_deref();
+        if outlier.is_some() {
+            self.writer.place_event(nid, admission.standing, rejection, position, states)?;
+            if let Some(redaction) = redaction {
+                self.writer.set_redacted(nid, redaction, &pdu)?;
+            }
+        } else {
+            self.writer.insert_event(&NewRow {
+                nid,
+                pdu: &pdu,
+                key,
+                generation: Self::generation(admission.auth),
+                auth_events: &nids(admission.auth),
+                standing: admission.standing,
+                rejection,
+                position,
+                states: Some(states),
+                redacted_by: redaction,
+                txn: admission.txn,
+            })?;
+            self.cite(&pdu, nid, admission.auth)?;
+        }
+        self.note_create(&pdu, nid, admission.standing);
+        self.note_missing(admission, nid, position, &waiting)?;
+        if admission.standing == Standing::Accepted && admission.place == Place::End {
+            self.extend(admission, nid, states, &waiting)?;
+        }
+        if let Some(position) = position {
+            self.enter_log(admission, nid, &pdu, position, states)?;
+        }
+        self.apply_redaction(admission, nid)?;
+        self.release_redactions(pdu.event_id(), redaction.is_some())?;
+        Ok(nid)
+    }
+
+    /// The number of the event's type and state key, for a state event.
+    pub(super) fn intern(&mut self, pdu: &Pdu) -> Result<Option<StateKeyNid>, DatabaseError> {
+        pdu.state_key().map(|state_key| self.writer.intern(pdu.event_type(), state_key)).transpose()
+    }
+
+    /// Records whom a state event cites.
+    pub(super) fn cite(
+        &mut self,
+        pdu: &Pdu,
+        nid: EventNid,
+        auth: &[Rc<StoredEvent>],
+    ) -> Result<(), DatabaseError> {
+        if pdu.state_key().is_none() {
+            return Ok(());
+        }
+        for cited in auth.iter().filter(|cited| cited.pdu.event_type() != "m.room.create") {
+            self.writer.insert_citer(cited.nid, nid)?;
+        }
+        Ok(())
+    }
+
+    /// Remembers the room's create event.
+    pub(super) fn note_create(&mut self, pdu: &Pdu, nid: EventNid, standing: Standing) {
+        if self.meta.create.is_none() && standing == Standing::Accepted && pdu.is_state("m.room.create", "") {
+            self.meta.create = Some(nid);
+        }
+    }
+
+    fn states_around(
+        &mut self,
+        admission: &Admission<'_>,
+        key: Option<StateKeyNid>,
+        nid: EventNid,
+    ) -> Result<States, DatabaseError> {
+        let before = admission.before;
+        let after = match key {
+            // A soft-failed event counts where it stands in the DAG; a rejected one never does.
+            Some(key) if admission.standing != Standing::Rejected => {
+                state_tree::apply(self.writer, before, [(key, Some(nid))])?
+            }
+            _ => before,
+        };
+        Ok(States { before, after })
+    }
+
+    fn take_position(&mut self, admission: &Admission<'_>) -> Result<LogPosition, DatabaseError> {
+        match admission.place {
+            Place::End => Ok(self.next_position(if admission.missing.is_empty() { 1 } else { GAP })),
+            Place::Gap(gap) => {
+                let position = gap.free;
+                // What is before the gap is older than all that fills it, and must stay before it.
+                if position.0 == 0 || self.writer.log_entry(position)?.is_some() {
+                    return Err(DatabaseError::corrupt("a gap of the log has no room left"));
+                }
+                self.writer.set_gap(Gap { free: LogPosition(position.0.saturating_sub(1)), ..gap })?;
+                Ok(position)
+            }
+        }
+    }
+
+    /// The event is here: its children miss it no longer. It may miss others in turn.
+    fn note_missing(
+        &mut self,
+        admission: &Admission<'_>,
+        nid: EventNid,
+        position: Option<LogPosition>,
+        waiting: &[MissingPrev],
+    ) -> Result<(), DatabaseError> {
+        if !waiting.is_empty() {
+            self.writer.delete_missing(admission.pdu.event_id())?;
+        }
+        if admission.missing.is_empty() {
+            return Ok(());
+        }
+        let gap = match (admission.place, position) {
+            (Place::Gap(gap), _) => Some(gap.id),
+            (Place::End, Some(position)) => {
+                let free = LogPosition(position.0.saturating_sub(1));
+                self.writer.set_gap(Gap { id: position.0, free })?;
+                Some(position.0)
+            }
+            (Place::End, None) => None,
+        };
+        for id in admission.missing {
+            self.writer.insert_missing(id, nid, gap)?;
+        }
+        Ok(())
+    }
+
+    /// Moves the forward extremities and the current state to an accepted event.
+    fn extend(
+        &mut self,
+        admission: &Admission<'_>,
+        nid: EventNid,
+        states: States,
+        waiting: &[MissingPrev],
+    ) -> Result<(), DatabaseError> {
+        for child in waiting {
+            if self.writer.event_row(child.child)?.standing == Standing::Accepted {
+                // The room went on from it before it came.
+                return Ok(());
+            }
+        }
+        let replaced = self.replaced_by(admission.prevs)?;
+        self.meta.extremities.retain(|extremity| !replaced.contains(extremity));
+        self.meta.extremities.push(nid);
+        let root = match self.meta.extremities.as_slice() {
+            [_] => states.after,
+            _ => {
+                let mut roots = vec![states.after];
+                for extremity in &self.meta.extremities {
+                    if *extremity != nid {
+                        let known = self.writer.event_row(*extremity)?.states;
+                        let known = known.ok_or_else(|| DatabaseError::corrupt("extremity without state"))?;
+                        roots.push(known.after);
+                    }
+                }
+                self.resolve(&roots)?
+            }
+        };
+        self.move_root(root)
+    }
+
+    /// The events that stop being forward extremities when something follows `prevs`: these, and,
+    /// through rejected and soft-failed events, those before.
+    fn replaced_by(&self, prevs: &[EventNid]) -> Result<BTreeSet<EventNid>, DatabaseError> {
+        let mut replaced = BTreeSet::new();
+        let mut stack = prevs.to_vec();
+        while let Some(nid) = stack.pop() {
+            if !replaced.insert(nid) || self.meta.extremities.contains(&nid) {
+                continue;
+            }
+            if self.writer.event_row(nid)?.standing != Standing::Accepted {
+                for id in self.writer.event(nid)?.pdu.prev_events() {
+                    stack.extend(self.writer.find_nid(id)?);
+                }
+            }
+        }
+        Ok(replaced)
+    }
+
+    fn enter_log(
+        &mut self,
+        admission: &Admission<'_>,
+        nid: EventNid,
+        pdu: &Pdu,
+        position: LogPosition,
+        states: States,
+    ) -> Result<(), DatabaseError> {
+        let (root, broadcast) = match admission.place {
+            Place::End => (self.meta.root, admission.broadcast),
+            Place::Gap(_) => (states.after, false),
+        };
+        self.effects.broadcast |= broadcast;
+        let entry =
+            NewEntry { position, kind: LogKind::Event, nid: Some(nid), root, broadcast, subject: None };
+        self.writer.insert_log(&entry)?;
+        if let Some(relation) = relations::relation(pdu) {
+            self.writer.insert_relation(&relation, position, nid, pdu)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an event with this id is in the room with its place.
+    pub(super) fn is_placed(&self, id: &EventId) -> Result<bool, DatabaseError> {
+        Ok(self.writer.find_event(id)?.is_some_and(|event| !event.is_outlier()))
+    }
+}

@@ -1,0 +1,148 @@
+//! The effects of redactions `[C-S §11.7; room versions, handling redactions]`.
+//!
+//! A redaction takes effect on its target when both are here and the redaction's sender may: since
+//! room version 3 that is no rule of authorisation, but decided here. The target is then stored and
+//! served in its redacted form. Until then the redaction is in the DAG, but not in the log.
+
+use std::rc::Rc;
+
+use ruma::{EventId, OwnedEventId};
+use selvedge_protocol::{auth::Level, event::Pdu, nid::EventNid, relations, state_tree::StateRoot};
+
+use super::{
+    Session,
+    admit::{Admission, Place},
+};
+use crate::{
+    database::DatabaseError,
+    room::{
+        state::State,
+        store::{LogKind, NewEntry, Standing, StoredEvent},
+    },
+};
+
+impl Session<'_, '_> {
+    /// The event that a redaction is about; `None` for other events.
+    pub(super) fn redaction_target(&self, pdu: &Pdu) -> Option<OwnedEventId> {
+        if pdu.event_type() != "m.room.redaction" || pdu.state_key().is_some() {
+            return None;
+        }
+        pdu.redacts(&self.rules.redaction)
+    }
+
+    /// Whether the sender of `redaction`, in the state before it, may redact `target`.
+    pub(super) fn may_redact(
+        &self,
+        redaction: &Pdu,
+        before: StateRoot,
+        target: &Pdu,
+    ) -> Result<bool, DatabaseError> {
+        // Room versions 1 and 2: authorisation has decided.
+        if self.rules.authorization.special_case_room_redaction
+            || redaction.sender().server_name() == target.sender().server_name()
+        {
+            return Ok(true);
+        }
+        let Ok(levels) = State::at(self.writer, before).power_levels()? else { return Ok(false) };
+        let power = levels.user(redaction.sender());
+        Ok(matches!((power, levels.level(Level::Redact)), (Ok(power), Ok(needed)) if power >= needed))
+    }
+
+    /// The redaction that was here before the event that is now admitted, if its sender may redact it.
+    pub(super) fn take_redaction(
+        &self,
+        admission: &Admission<'_>,
+        outlier: Option<&StoredEvent>,
+    ) -> Result<Option<EventNid>, DatabaseError> {
+        if outlier.is_some_and(|outlier| outlier.redacted_by.is_some()) {
+            return Ok(None);
+        }
+        for (nid, _) in self.writer.pending_redactions(admission.pdu.event_id())? {
+            let redaction = self.writer.event(nid)?;
+            let Some(states) = redaction.states else { continue };
+            if self.may_redact(&redaction.pdu, states.before, admission.pdu)? {
+                return Ok(Some(nid));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an accepted event is shown to clients: a redaction only when it takes effect. One
+    /// whose target is not here begins to wait for it.
+    pub(super) fn is_shown(
+        &mut self,
+        admission: &Admission<'_>,
+        nid: EventNid,
+    ) -> Result<bool, DatabaseError> {
+        let Some(target_id) = self.redaction_target(admission.pdu) else { return Ok(true) };
+        match self.writer.find_event(&target_id)? {
+            Some(target) => self.may_redact(admission.pdu, admission.before, &target.pdu),
+            None => {
+                let broadcast = admission.broadcast && admission.place == Place::End;
+                self.writer.insert_pending_redaction(&target_id, nid, broadcast)?;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Redacts the target of an accepted redaction, if both are here and the sender may.
+    pub(super) fn apply_redaction(
+        &mut self,
+        admission: &Admission<'_>,
+        nid: EventNid,
+    ) -> Result<(), DatabaseError> {
+        if admission.standing != Standing::Accepted {
+            return Ok(());
+        }
+        let Some(target_id) = self.redaction_target(admission.pdu) else { return Ok(()) };
+        let Some(target) = self.writer.find_event(&target_id)? else { return Ok(()) };
+        if target.redacted_by.is_none() && self.may_redact(admission.pdu, admission.before, &target.pdu)? {
+            self.redact(&target, nid)?;
+        }
+        Ok(())
+    }
+
+    fn redact(&mut self, target: &Rc<StoredEvent>, redaction: EventNid) -> Result<(), DatabaseError> {
+        if let (Some(position), Some(relation)) = (target.position, relations::relation(&target.pdu)) {
+            self.writer.delete_relation(&relation.event_id, position)?;
+        }
+        let redacted = target.pdu.redacted(&self.rules.redaction);
+        self.writer.set_redacted(target.nid, redaction, &redacted)
+    }
+
+    /// Lets the redactions that waited for an event into the log, where `is_redacted` by one of them.
+    pub(super) fn release_redactions(
+        &mut self,
+        target: &EventId,
+        is_redacted: bool,
+    ) -> Result<(), DatabaseError> {
+        let waiting = self.writer.pending_redactions(target)?;
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        self.writer.delete_pending_redactions(target)?;
+        if !is_redacted {
+            return Ok(());
+        }
+        let pdu = self.writer.find_event(target)?;
+        for (nid, broadcast) in waiting {
+            let redaction = self.writer.event(nid)?;
+            let (Some(states), Some(target)) = (redaction.states, &pdu) else { continue };
+            if redaction.position.is_none() && self.may_redact(&redaction.pdu, states.before, &target.pdu)? {
+                let position = self.next_position(1);
+                self.writer.set_position(nid, position)?;
+                self.effects.broadcast |= broadcast;
+                let root = self.meta.root;
+                self.writer.insert_log(&NewEntry {
+                    position,
+                    kind: LogKind::Event,
+                    nid: Some(nid),
+                    root,
+                    broadcast,
+                    subject: None,
+                })?;
+            }
+        }
+        Ok(())
+    }
+}

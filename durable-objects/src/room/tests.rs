@@ -1,0 +1,13 @@
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests"
+)]
+
+mod fixture;
+mod local;
+
+pub(crate) use self::fixture::Fixture;
