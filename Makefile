@@ -35,6 +35,18 @@ test-e2e: ## Run the end-to-end tests against the built worker (FILES=... for so
 	@scripts/build --profile $(PROFILE)
 	node --test --test-concurrency=2 $(or $(FILES),$(wildcard tests/e2e/*.test.mjs tests/conformance/suite/*.test.mjs))
 
+# How many resolutions `make oracle` compares, over seven room versions.
+CASES ?= 1000000
+
+.PHONY: oracle
+oracle: ## Compare state resolution of many random rooms with its oracles (CASES=1000000)
+	SELVEDGE_ORACLE_CASES=$$(( $(CASES) / 7 + 1 )) \
+	cargo test --profile bench --locked -p selvedge-protocol --features testing -- --nocapture oracle
+
+.PHONY: bench-engine
+bench-engine: ## Measure the room engine: metric, value and unit, a line each
+	@cargo bench -q --locked -p selvedge-protocol --features testing --bench engine
+
 .PHONY: check
 check: ## Check formatting, lints, spelling, licences, layers and the deployment
 	@scripts/setup check

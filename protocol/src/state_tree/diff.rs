@@ -1,7 +1,8 @@
 //! Comparing versions.
 
+use super::node::Table;
 use super::read::load_on;
-use super::{EventNid, Node, NodeId, NodeStore, StateKeyNid, StateRoot};
+use super::{EventNid, NodeId, NodeStore, StateKeyNid, StateRoot};
 
 /// A key for which two versions have different events, or only one has any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ enum Side {
     Nothing,
     /// The root of a tree that does not reach up to here: in the lowest slot of the level below.
     Lower(Subtree),
-    Here(Node),
+    Here(Box<Table>),
 }
 
 impl Side {
@@ -68,28 +69,30 @@ impl Side {
         Ok(match side {
             None => Self::Nothing,
             Some(subtree) if subtree.level < level => Self::Lower(subtree),
-            Some(subtree) => Self::Here(load_on(store, subtree.id, level)?),
+            Some(subtree) => Self::Here(Box::new(load_on(store, subtree.id, level)?.to_table())),
         })
     }
 
+    /// What the version has below `slot`.
     fn child(&self, slot: u8, below: u8) -> Option<Subtree> {
         match self {
             Self::Nothing => None,
             Self::Lower(subtree) => (slot == 0).then_some(*subtree),
-            Self::Here(node) => node.get(slot).map(|id| Subtree { id: NodeId(id), level: below }),
+            Self::Here(_) => self.value(slot).map(|id| Subtree { id: NodeId(id), level: below }),
         }
     }
 
-    fn event(&self, slot: u8) -> Option<EventNid> {
+    /// What stands in `slot` itself.
+    fn value(&self, slot: u8) -> Option<u32> {
         match self {
-            Self::Here(node) => node.get(slot).map(EventNid),
+            Self::Here(table) => table.get(usize::from(slot)).copied().flatten(),
             _ => None,
         }
     }
 }
 
-fn all_equal<T: PartialEq>(items: &[T]) -> bool {
-    items.iter().zip(items.iter().skip(1)).all(|(a, b)| a == b)
+fn all_equal<T: PartialEq>(mut items: impl Iterator<Item = T>) -> bool {
+    items.next().is_none_or(|first| items.all(|item| item == first))
 }
 
 fn diff_below<S: NodeStore + ?Sized>(
@@ -99,20 +102,20 @@ fn diff_below<S: NodeStore + ?Sized>(
     prefix: u32,
     visit: &mut impl FnMut(StateKeyNid, &[Option<EventNid>]) -> Result<(), S::Error>,
 ) -> Result<(), S::Error> {
-    if all_equal(sides) {
+    if all_equal(sides.iter()) {
         return Ok(());
     }
     let nodes = sides.iter().map(|side| Side::load(store, *side, level)).collect::<Result<Vec<_>, _>>()?;
     for slot in 0..=u8::MAX {
         let key = (prefix << 8) | u32::from(slot);
         if let Some(below) = level.checked_sub(1) {
-            let children: Vec<_> = nodes.iter().map(|node| node.child(slot, below)).collect();
-            diff_below(store, &children, below, key, visit)?;
-        } else {
-            let events: Vec<_> = nodes.iter().map(|node| node.event(slot)).collect();
-            if !all_equal(&events) {
-                visit(StateKeyNid(key), &events)?;
+            if !all_equal(nodes.iter().map(|node| node.child(slot, below))) {
+                let children: Vec<_> = nodes.iter().map(|node| node.child(slot, below)).collect();
+                diff_below(store, &children, below, key, visit)?;
             }
+        } else if !all_equal(nodes.iter().map(|node| node.value(slot))) {
+            let events: Vec<_> = nodes.iter().map(|node| node.value(slot).map(EventNid)).collect();
+            visit(StateKeyNid(key), &events)?;
         }
     }
     Ok(())

@@ -22,6 +22,9 @@ pub enum CorruptTree {
     Level(NodeId),
 }
 
+/// The value of each of a node's slots.
+pub(super) type Table = [Option<u32>; 256];
+
 /// An immutable node: up to 256 slots, each empty or holding a number (an event's in a leaf, a child's above).
 ///
 /// Encoded as the level (0 for a leaf), the width `w` of a value in bytes (1 to 4), a bitmap of the slots in use, and
@@ -105,13 +108,18 @@ impl Node {
 
     /// The slots in use with their values, ascending.
     pub(super) fn slots(&self) -> impl Iterator<Item = (u8, u32)> + '_ {
-        let words = self.words();
-        (0..=u8::MAX)
-            .filter(move |slot| {
-                words.get(usize::from(slot / 64)).is_some_and(|word| word & (1 << (slot % 64)) != 0)
-            })
-            .enumerate()
-            .filter_map(|(index, slot)| Some((slot, self.value(index)?)))
+        self.used().zip(self.values())
+    }
+
+    /// All slots' values.
+    pub(super) fn to_table(&self) -> Table {
+        let mut table = [None; 256];
+        for (slot, value) in self.slots() {
+            if let Some(entry) = table.get_mut(usize::from(slot)) {
+                *entry = Some(value);
+            }
+        }
+        table
     }
 
     /// The first slot in use from `from` on.
@@ -129,6 +137,26 @@ impl Node {
         let start = index.checked_mul(width)?.checked_add(HEADER)?;
         let bytes = self.0.get(start..start.checked_add(width)?)?;
         Some(bytes.iter().rev().fold(0, |value, byte| (value << 8) | u32::from(*byte)))
+    }
+
+    /// The slots in use, ascending.
+    fn used(&self) -> impl Iterator<Item = u8> {
+        [0_u8, 64, 128, 192].into_iter().zip(self.words()).flat_map(|(first, mut word)| {
+            std::iter::from_fn(move || {
+                let bit = u8::try_from(word.trailing_zeros()).ok().filter(|bit| *bit < 64)?;
+                word &= word.wrapping_sub(1);
+                first.checked_add(bit)
+            })
+        })
+    }
+
+    /// The values, in order of their slots.
+    fn values(&self) -> impl Iterator<Item = u32> + '_ {
+        let width = usize::from(self.0.get(1).copied().unwrap_or(1)).max(1);
+        let bytes = self.0.get(HEADER..).unwrap_or_default();
+        bytes
+            .chunks_exact(width)
+            .map(|bytes| bytes.iter().rev().fold(0, |value, byte| (value << 8) | u32::from(*byte)))
     }
 
     /// The presence bitmap, bit `s % 64` of word `s / 64` for slot `s`.

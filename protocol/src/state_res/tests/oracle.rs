@@ -4,17 +4,20 @@
 //! `SELVEDGE_ORACLE_CASES` says how many resolutions to compare for each room version; `SELVEDGE_ORACLE_SEED` replays
 //! the room of one seed.
 
-use std::{collections::HashMap, env, rc::Rc};
+use std::{collections::HashMap, env};
 
 use ruma::{
-    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, RoomId, UserId,
-    events::{StateEventType, TimelineEventType},
+    EventId, OwnedEventId,
+    events::StateEventType,
     room_version_rules::{RoomVersionRules, StateResolutionV2Rules},
-    state_res::{Event, StateMap, utils::event_id_set::EventIdSet},
+    state_res::{StateMap, utils::event_id_set::EventIdSet},
 };
-use serde_json::value::RawValue;
 
+mod event;
+
+use self::event::OracleEvent;
 use super::{
+    super::ResolveStore,
     naive::{self, Chains},
     simulation::{Head, Simulation, State},
 };
@@ -22,66 +25,6 @@ use crate::event::Pdu;
 
 /// How many resolutions a room lives through.
 const MERGES: usize = 12;
-
-/// An event as ruma sees it.
-#[derive(Clone)]
-pub struct OracleEvent(Rc<OracleFields>);
-
-struct OracleFields {
-    pdu: Rc<Pdu>,
-    event_id: OwnedEventId,
-    event_type: TimelineEventType,
-    rejected: bool,
-}
-
-impl OracleEvent {
-    pub fn new(pdu: &Rc<Pdu>, rejected: bool) -> Self {
-        Self(Rc::new(OracleFields {
-            pdu: Rc::clone(pdu),
-            event_id: pdu.event_id().to_owned(),
-            event_type: pdu.event_type().into(),
-            rejected,
-        }))
-    }
-}
-
-impl Event for OracleEvent {
-    type Id = OwnedEventId;
-
-    fn event_id(&self) -> &OwnedEventId {
-        &self.0.event_id
-    }
-    fn room_id(&self) -> Option<&RoomId> {
-        Some(self.0.pdu.room_id())
-    }
-    fn sender(&self) -> &UserId {
-        self.0.pdu.sender()
-    }
-    fn origin_server_ts(&self) -> MilliSecondsSinceUnixEpoch {
-        self.0.pdu.origin_server_ts()
-    }
-    fn event_type(&self) -> &TimelineEventType {
-        &self.0.event_type
-    }
-    fn content(&self) -> &RawValue {
-        self.0.pdu.content()
-    }
-    fn state_key(&self) -> Option<&str> {
-        self.0.pdu.state_key()
-    }
-    fn prev_events(&self) -> Box<dyn DoubleEndedIterator<Item = &OwnedEventId> + '_> {
-        Box::new(self.0.pdu.prev_events().iter())
-    }
-    fn auth_events(&self) -> Box<dyn DoubleEndedIterator<Item = &OwnedEventId> + '_> {
-        Box::new(self.0.pdu.auth_events().iter())
-    }
-    fn redacts(&self) -> Option<&OwnedEventId> {
-        None
-    }
-    fn rejected(&self) -> bool {
-        self.0.rejected
-    }
-}
 
 fn ids(state: &State) -> Vec<(&str, &str, &EventId)> {
     state.iter().map(|((event_type, key), event)| (&**event_type, &**key, event.event_id())).collect()
@@ -114,8 +57,8 @@ fn resolve_by_ruma(simulation: &Simulation, v2_rules: StateResolutionV2Rules, he
             Some(chains.subgraph(&conflicted).into_iter().collect())
         },
     );
-    let resolved = resolved.unwrap();
-    resolved.into_iter().map(|((t, k), id)| ((t.to_string(), k), Rc::clone(&events[&id].0.pdu))).collect()
+    let event = |id: &EventId| simulation.room.event(simulation.room.nid(id).unwrap()).unwrap();
+    resolved.unwrap().into_iter().map(|((t, k), id)| ((t.to_string(), k), event(&id))).collect()
 }
 
 /// Lives through one room; returns how many resolutions had anything to decide.
