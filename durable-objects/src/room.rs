@@ -3,16 +3,18 @@
 //! - [`store`]: all SQL.
 //! - [`state`]: the room's state at some root.
 //! - [`commit`]: the one way by which events get in.
+//! - `wake`: telling followers afterwards.
 
 pub mod commit;
 pub mod state;
 pub mod store;
 #[cfg(test)]
 mod tests;
+mod wake;
 
 use std::rc::Rc;
 
-use self::store::Store;
+use self::{store::Store, wake::Wakes};
 use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
@@ -24,18 +26,24 @@ pub struct RoomEngine {
     runtime: Runtime,
     /// What is stored of the room.
     pub store: Store,
+    wakes: Wakes,
 }
 
 impl Engine for RoomEngine {
     const MIGRATIONS: &'static [Migration] = &[(1, include_str!("../../schema/room/0001_room.sql"))];
 
     fn new(runtime: Runtime) -> Self {
-        Self { store: Store::new(Rc::clone(&runtime.db)), runtime }
+        Self { store: Store::new(Rc::clone(&runtime.db)), runtime, wakes: Wakes::default() }
     }
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
+        self.recover_wakes()?;
         crate::dispatch!(self, op, body, {})
     }
 
-    async fn alarm(self: Rc<Self>) {}
+    async fn alarm(self: Rc<Self>) {
+        if let Err(error) = self.recover_wakes() {
+            crate::log::error("room", &error.to_string());
+        }
+    }
 }

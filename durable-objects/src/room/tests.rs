@@ -9,5 +9,6 @@
 
 mod fixture;
 mod local;
+mod wake;
 
 pub(crate) use self::fixture::Fixture;

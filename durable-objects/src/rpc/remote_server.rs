@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use ruma::OwnedServerSigningKeyId;
+use ruma::{OwnedRoomId, OwnedServerSigningKeyId};
 use serde::{Deserialize, Serialize};
 
-use crate::command;
+use crate::{command, rpc::room::LogPosition};
 
 /// Where is this server reached?
 #[derive(Debug, Serialize, Deserialize)]
@@ -51,3 +51,13 @@ pub struct VerifyKey {
     /// An old key signs events of the past and no requests.
     pub is_old: bool,
 }
+
+/// The room, which the server is or was in, has something for it in its log.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RoomChanged {
+    /// The room.
+    pub room_id: OwnedRoomId,
+    /// The log's end.
+    pub position: LogPosition,
+}
+command!(RoomChanged to RemoteServer -> ());
