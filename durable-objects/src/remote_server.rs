@@ -2,9 +2,15 @@
 //! signs with, and the queue of what it is still owed.
 
 mod discovery;
+mod queue;
+mod store;
 mod verify_keys;
 
-use std::rc::Rc;
+use std::{
+    cell::{Cell, RefCell},
+    collections::VecDeque,
+    rc::Rc,
+};
 
 use ruma::{OwnedServerName, ServerName};
 
@@ -13,12 +19,16 @@ use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
-    rpc::remote_server::{GetVerifyKeys, Resolve},
+    rpc::remote_server::{GetVerifyKeys, OutboundEdu, Resolve, RoomChanged, SendEdus},
 };
 
 /// The behaviour of a `RemoteServer`.
 pub struct RemoteServerEngine {
     runtime: Runtime,
+    /// EDUs that are worth sending now or never.
+    volatile: RefCell<VecDeque<OutboundEdu>>,
+    /// Whether the queue is being worked off.
+    sending: Cell<bool>,
 }
 
 impl RemoteServerEngine {
@@ -30,19 +40,25 @@ impl RemoteServerEngine {
 }
 
 impl Engine for RemoteServerEngine {
-    const MIGRATIONS: &'static [Migration] =
-        &[(1, include_str!("../../schema/remote_server/0001_discovery_and_keys.sql"))];
+    const MIGRATIONS: &'static [Migration] = &[
+        (1, include_str!("../../schema/remote_server/0001_discovery_and_keys.sql")),
+        (2, include_str!("../../schema/remote_server/0002_outbound_queue.sql")),
+    ];
 
     fn new(runtime: Runtime) -> Self {
-        Self { runtime }
+        Self { runtime, volatile: RefCell::default(), sending: Cell::new(false) }
     }
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
         dispatch!(self, op, body, {
             async Resolve => resolve,
             async GetVerifyKeys => get_verify_keys,
+            async RoomChanged => room_changed,
+            async SendEdus => send_edus,
         })
     }
 
-    async fn alarm(self: Rc<Self>) {}
+    async fn alarm(self: Rc<Self>) {
+        self.pump().await;
+    }
 }

@@ -199,14 +199,15 @@ impl RoomEngine {
     async fn wake_servers(&self, position: LogPosition) -> Result<bool, DatabaseError> {
         let mut is_done = true;
         let mut after = String::new();
-        let mut page = self.store.servers_left_since(self.store.meta()?.woken_position)?;
+        let woken = self.store.meta()?.woken_position;
+        let mut page = self.store.servers_left_since(woken)?;
         loop {
             let names = page.iter().map(|server| server.name.clone());
             let asleep = names.filter(|name| !self.wakes.servers.borrow().contains(name)).collect();
             let lost = call_each(asleep, |server: OwnedServerName| async move {
                 remember(&self.wakes.servers, server.clone());
                 let room_id = self.room_id()?;
-                let changed = rpc::remote_server::RoomChanged { room_id, position };
+                let changed = rpc::remote_server::RoomChanged { room_id, after: woken, position };
                 rpc::call(self.runtime.platform.as_ref(), &server, &changed).await
             });
             for server in lost.await {

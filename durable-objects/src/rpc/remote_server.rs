@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use ruma::{OwnedRoomId, OwnedServerSigningKeyId};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
-use crate::{command, rpc::room::LogPosition};
+use super::room::LogPosition;
+use crate::command;
 
 /// Where is this server reached?
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,12 +54,44 @@ pub struct VerifyKey {
     pub is_old: bool,
 }
 
-/// The room, which the server is or was in, has something for it in its log.
+/// A wake: the log of a room in which this server has members has grown by something that we owe it.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct RoomChanged {
     /// The room.
     pub room_id: OwnedRoomId,
-    /// The log's end.
+    /// The room's log position before what the server is owed, for a room that it was owed nothing of.
+    pub after: LogPosition,
+    /// The room's log position now.
     pub position: LogPosition,
 }
 command!(RoomChanged to RemoteServer -> ());
+
+/// Sends EDUs to the server.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SendEdus {
+    /// In order.
+    pub edus: Vec<OutboundEdu>,
+}
+command!(SendEdus to RemoteServer -> ());
+
+/// An EDU for another server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct OutboundEdu {
+    /// Such as `m.typing`.
+    pub edu_type: String,
+    /// Its content.
+    pub content: Box<RawValue>,
+    /// How it is kept until it arrives.
+    pub keep: Keep,
+}
+
+/// How an EDU is kept until it arrives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Keep {
+    /// In memory, and not at all while the server cannot be reached: it is worthless later.
+    Volatile,
+    /// Until it arrives, in order.
+    Durable,
+    /// Until it arrives, or another with the same name takes its place.
+    Latest(String),
+}

@@ -1,0 +1,253 @@
+//! The outbound queue `[S-S §4]`: durable, in order, at most one transaction in flight.
+//!
+//! A wake only marks a room as ahead. The alarm forms a transaction from the rooms' logs and the
+//! waiting EDUs, stores it, sends it, and sends the same again until it has arrived; so whatever
+//! stops the process in between, nothing is lost and nothing arrives under two ids.
+
+use std::time::Duration;
+
+use ruma::{MilliSecondsSinceUnixEpoch, UInt, api::federation::transactions::send_transaction_message};
+use serde_json::value::RawValue;
+
+use super::{
+    RemoteServerEngine,
+    store::{Backoff, QueueStore, StoredTransaction},
+};
+use crate::{
+    federation::{self, Bounds, FederationError},
+    matrix_error::MatrixError,
+    platform::random,
+    rpc::{
+        self,
+        remote_server::{Keep, OutboundEdu, RoomChanged, SendEdus},
+        room::PullForServer,
+    },
+};
+
+/// Events in one transaction `[S-S §4]`.
+const MAX_PDUS: usize = 50;
+/// EDUs in one transaction `[S-S §4]`.
+const MAX_EDUS: usize = 100;
+/// Rooms that are read for one transaction.
+const MAX_ROOMS: u32 = 50;
+/// Volatile EDUs that wait at once.
+const MAX_VOLATILE: usize = 100;
+/// Transactions sent by one alarm, whose time is bounded.
+const MAX_IN_A_ROW: usize = 20;
+/// A server that did not answer for so long gets only the latest of each room.
+const CATCH_UP_AFTER: Duration = Duration::from_secs(15 * 60);
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+const LAST_RETRY: Duration = Duration::from_secs(3600);
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl RemoteServerEngine {
+    fn queue(&self) -> QueueStore<'_> {
+        QueueStore(self.runtime.db.as_ref())
+    }
+
+    /// A room has something for the server.
+    pub(super) async fn room_changed(&self, command: RoomChanged) -> Result<(), MatrixError> {
+        if self.queue().mark_ahead(command.room_id.as_str(), command.after, command.position)? {
+            self.ring().await?;
+        }
+        Ok(())
+    }
+
+    /// Takes EDUs for the server.
+    pub(super) async fn send_edus(&self, command: SendEdus) -> Result<(), MatrixError> {
+        let away = self.queue().backoff()?.failures > 0;
+        for edu in command.edus {
+            match &edu.keep {
+                Keep::Volatile if away => {}
+                Keep::Volatile => self.push_volatile(edu),
+                Keep::Durable => self.queue().push_edu(&edu.edu_type, None, edu.content.get())?,
+                Keep::Latest(name) => self.queue().push_edu(&edu.edu_type, Some(name), edu.content.get())?,
+            }
+        }
+        self.ring().await
+    }
+
+    fn push_volatile(&self, edu: OutboundEdu) {
+        let mut waiting = self.volatile.borrow_mut();
+        if waiting.len() >= MAX_VOLATILE {
+            waiting.pop_front();
+        }
+        waiting.push_back(edu);
+    }
+
+    /// The server was heard of: whatever it is owed can be tried at once.
+    pub(super) async fn heard_of(&self) -> Result<(), MatrixError> {
+        let backoff = self.queue().backoff()?;
+        if backoff.failures > 0 {
+            self.queue().set_backoff(Backoff { retry_ts: 0, ..backoff })?;
+            self.ring().await?;
+        }
+        Ok(())
+    }
+
+    /// Sets the alarm for the next attempt, unless one is under way.
+    async fn ring(&self) -> Result<(), MatrixError> {
+        if !self.sending.get() {
+            let at = self.queue().backoff()?.retry_ts.max(self.runtime.platform.now());
+            self.runtime.platform.set_alarm(at).await;
+        }
+        Ok(())
+    }
+
+    /// Sends what there is, until there is nothing more, or the server fails.
+    pub(super) async fn pump(&self) {
+        if self.sending.replace(true) {
+            return;
+        }
+        let next = self.send_all().await;
+        self.sending.set(false);
+        match next {
+            Ok(None) => {}
+            Ok(Some(at)) => self.runtime.platform.set_alarm(at).await,
+            Err(error) => {
+                crate::log::error("outbound queue", &error.to_string());
+                let at = self.runtime.platform.now().saturating_add(millis(FIRST_RETRY));
+                self.runtime.platform.set_alarm(at).await;
+            }
+        }
+    }
+
+    /// As [`Self::pump`]; gives the time at which to go on, if there is more.
+    async fn send_all(&self) -> Result<Option<u64>, MatrixError> {
+        for _ in 0..MAX_IN_A_ROW {
+            let backoff = self.queue().backoff()?;
+            let now = self.runtime.platform.now();
+            if backoff.retry_ts > now {
+                return Ok(Some(backoff.retry_ts));
+            }
+            let transaction = match self.queue().transaction()? {
+                Some(in_flight) => in_flight,
+                None => match self.form(backoff).await? {
+                    Some(formed) => formed,
+                    None => return Ok(None),
+                },
+            };
+            match self.transmit(&transaction).await {
+                Ok(()) => self.queue().arrived(&transaction)?,
+                Err(FederationError::Internal(error)) => return Err(error),
+                Err(error) => {
+                    crate::log::warn("outbound queue", &error.to_string());
+                    let backoff = self.after_failure(backoff);
+                    self.queue().set_backoff(backoff)?;
+                    self.volatile.borrow_mut().clear();
+                    return Ok(Some(backoff.retry_ts));
+                }
+            }
+        }
+        Ok(Some(self.runtime.platform.now()))
+    }
+
+    /// Twice as long as the last time, give or take a quarter, so that servers do not all come at once.
+    fn after_failure(&self, before: Backoff) -> Backoff {
+        let now = self.runtime.platform.now();
+        let doublings = u32::try_from(before.failures.min(20)).unwrap_or(20);
+        let wait = millis(FIRST_RETRY).saturating_mul(1 << doublings).min(millis(LAST_RETRY));
+        let [jitter] = random::<1>(self.runtime.platform.as_ref());
+        let wait = wait.saturating_mul(u64::from(jitter).saturating_add(384)) / 512;
+        Backoff {
+            failures: before.failures.saturating_add(1),
+            since_ts: if before.failures == 0 { now } else { before.since_ts },
+            retry_ts: now.saturating_add(wait),
+        }
+    }
+
+    /// Forms and stores the next transaction; `None` when nothing is owed.
+    async fn form(&self, backoff: Backoff) -> Result<Option<StoredTransaction>, MatrixError> {
+        loop {
+            let formed = self.try_form(backoff).await?;
+            // Rooms whose logs held nothing for this server were passed over; others may have woken meanwhile.
+            if formed.is_some() || self.queue().behind(1)?.is_empty() {
+                return Ok(formed);
+            }
+        }
+    }
+
+    async fn try_form(&self, backoff: Backoff) -> Result<Option<StoredTransaction>, MatrixError> {
+        let now = self.runtime.platform.now();
+        let catch_up = backoff.failures > 0 && now.saturating_sub(backoff.since_ts) > millis(CATCH_UP_AFTER);
+        let server = self.server_name()?;
+        let (mut pdus, mut edus, mut cursors) = (Vec::new(), Vec::new(), Vec::new());
+        let stored = self.queue().edus(u32::try_from(MAX_EDUS).unwrap_or(u32::MAX))?;
+        let last_edu = stored.last().map_or(0, |(id, ..)| *id);
+        for (_, edu_type, content) in stored {
+            edus.push(edu_json(&edu_type, &RawValue::from_string(content)?)?);
+        }
+        for (room_id, after) in self.queue().behind(MAX_ROOMS)? {
+            let limit = MAX_PDUS.saturating_sub(pdus.len());
+            if limit == 0 || edus.len() >= MAX_EDUS {
+                break;
+            }
+            let pull = PullForServer { server: server.clone(), after, limit, catch_up };
+            let pulled = rpc::call(self.runtime.platform.as_ref(), &room_id, &pull).await?;
+            let room_for_edus = MAX_EDUS.saturating_sub(edus.len());
+            for (edu_type, content) in pulled.edus.iter().take(room_for_edus) {
+                edus.push(edu_json(edu_type, content)?);
+            }
+            if pulled.pdus.is_empty() && pulled.edus.is_empty() {
+                self.queue().advance(room_id.as_str(), pulled.position, pulled.more)?;
+                continue;
+            }
+            pdus.extend(pulled.pdus.into_iter().take(limit));
+            cursors.push((room_id, pulled.position));
+        }
+        while edus.len() < MAX_EDUS
+            && let Some(edu) = self.volatile.borrow_mut().pop_front()
+        {
+            edus.push(edu_json(&edu.edu_type, &edu.content)?);
+        }
+        if pdus.is_empty() && edus.is_empty() {
+            return Ok(None);
+        }
+        // Nothing awaits from here on: what was taken from memory is in the stored transaction.
+        let token = random::<9>(self.runtime.platform.as_ref());
+        let transaction = StoredTransaction {
+            txn_id: token.iter().map(|byte| format!("{byte:02x}")).collect(),
+            pdus: serde_json::to_string(&pdus)?,
+            edus: serde_json::to_string(&edus)?,
+            cursors,
+            last_edu,
+            sent_ts: now,
+        };
+        self.queue().insert(&transaction)?;
+        Ok(Some(transaction))
+    }
+
+    async fn transmit(&self, transaction: &StoredTransaction) -> Result<(), FederationError> {
+        let broken = |error: serde_json::Error| FederationError::Internal(error.into());
+        let platform = self.runtime.platform.as_ref();
+        let server = self.server_name().map_err(FederationError::Internal)?;
+        let origin = platform.config().server_name.clone();
+        let sent = MilliSecondsSinceUnixEpoch(UInt::try_from(transaction.sent_ts).unwrap_or_default());
+        let id = transaction.txn_id.as_str().into();
+        let mut request = send_transaction_message::v1::Request::new(id, origin, sent);
+        request.pdus = serde_json::from_str(&transaction.pdus).map_err(broken)?;
+        request.edus = serde_json::from_str(&transaction.edus).map_err(broken)?;
+        let timeout_ms = u32::try_from(millis(TIMEOUT)).unwrap_or(u32::MAX);
+        let bounds = Bounds { timeout_ms, ..Bounds::default() };
+        let answer = federation::send(platform, &server, request, bounds).await?;
+        for (event_id, outcome) in answer.pdus {
+            if let Err(reason) = outcome {
+                crate::log::warn("outbound queue", &format!("{server} does not take {event_id}: {reason}"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn edu_json(edu_type: &str, content: &RawValue) -> Result<Box<RawValue>, MatrixError> {
+    #[derive(serde::Serialize)]
+    struct Edu<'e> {
+        edu_type: &'e str,
+        content: &'e RawValue,
+    }
+    Ok(serde_json::value::to_raw_value(&Edu { edu_type, content })?)
+}

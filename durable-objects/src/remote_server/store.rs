@@ -1,0 +1,165 @@
+//! The SQL of the outbound queue.
+
+use ruma::OwnedRoomId;
+
+use crate::{
+    database::{Database, DatabaseError, DatabaseExt, Row},
+    params,
+    rpc::room::LogPosition,
+};
+
+const CURSOR: &str = "SELECT sent, ahead FROM room_cursor WHERE room_id = ?";
+const INSERT_CURSOR: &str = "INSERT INTO room_cursor (room_id, sent, ahead) VALUES (?, ?, ?)";
+const MARK_AHEAD: &str = "UPDATE room_cursor SET ahead = ? WHERE room_id = ?";
+const BEHIND: &str = "SELECT room_id, sent FROM room_cursor WHERE ahead > sent ORDER BY ahead LIMIT ?";
+const ADVANCE: &str = "UPDATE room_cursor SET sent = ?, ahead = max(ahead, ?) WHERE room_id = ?";
+
+const INSERT_EDU: &str = "INSERT INTO outbound_edu (edu_type, replaces, content) VALUES (?, ?, ?)";
+const DELETE_REPLACED: &str = "DELETE FROM outbound_edu WHERE replaces = ? AND id > ?";
+const EDUS: &str = "SELECT id, edu_type, content FROM outbound_edu ORDER BY id LIMIT ?";
+const DELETE_EDUS: &str = "DELETE FROM outbound_edu WHERE id <= ?";
+const LAST_EDU_IN_FLIGHT: &str = "SELECT last_edu FROM outbound_transaction";
+
+const TRANSACTION: &str = "SELECT txn_id, pdus, edus, cursors, last_edu, sent_ts FROM outbound_transaction";
+const INSERT_TRANSACTION: &str = "INSERT INTO outbound_transaction
+    (id, txn_id, pdus, edus, cursors, last_edu, sent_ts) VALUES (1, ?, ?, ?, ?, ?, ?)";
+const DELETE_TRANSACTION: &str = "DELETE FROM outbound_transaction";
+
+const BACKOFF: &str = "SELECT failures, since_ts, retry_ts FROM backoff";
+const SET_BACKOFF: &str = "INSERT INTO backoff (id, failures, since_ts, retry_ts) VALUES (1, ?, ?, ?)
+    ON CONFLICT (id) DO UPDATE SET failures = excluded.failures, since_ts = excluded.since_ts,
+        retry_ts = excluded.retry_ts";
+const CLEAR_BACKOFF: &str = "DELETE FROM backoff";
+
+/// A transaction in flight.
+#[derive(Debug, Clone)]
+pub(super) struct StoredTransaction {
+    pub txn_id: String,
+    /// JSON array.
+    pub pdus: String,
+    /// JSON array.
+    pub edus: String,
+    /// What the cursors become once it has arrived.
+    pub cursors: Vec<(OwnedRoomId, LogPosition)>,
+    /// The last durable EDU that it carries.
+    pub last_edu: u64,
+    /// When it was formed.
+    pub sent_ts: u64,
+}
+
+/// Failures in a row.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Backoff {
+    pub failures: u64,
+    pub since_ts: u64,
+    pub retry_ts: u64,
+}
+
+/// Reads and writes the queue.
+pub(super) struct QueueStore<'d>(pub &'d dyn Database);
+
+impl QueueStore<'_> {
+    /// Notes that a room has more; returns whether that was news.
+    pub fn mark_ahead(
+        &self,
+        room_id: &str,
+        after: LogPosition,
+        position: LogPosition,
+    ) -> Result<bool, DatabaseError> {
+        let cursor = self
+            .0
+            .query_first(CURSOR, params![room_id], |row| Ok((row.get::<u64>(0)?, row.get::<u64>(1)?)))?;
+        match cursor {
+            None => self.0.execute(INSERT_CURSOR, params![room_id, after.0, position.0])?,
+            Some((_, ahead)) if ahead >= position.0 => return Ok(false),
+            // Already marked: how far ahead is found out when the room is read.
+            Some((sent, ahead)) if ahead > sent => return Ok(false),
+            Some(_) => self.0.execute(MARK_AHEAD, params![position.0, room_id])?,
+        }
+        Ok(true)
+    }
+
+    /// Rooms that are ahead of what was sent, those that have waited longest first.
+    pub fn behind(&self, limit: u32) -> Result<Vec<(OwnedRoomId, LogPosition)>, DatabaseError> {
+        self.0.query(BEHIND, params![limit], |row| {
+            let room: String = row.get(0)?;
+            let room = OwnedRoomId::try_from(room).map_err(|_| DatabaseError::corrupt("a room id"))?;
+            Ok((room, LogPosition(row.get(1)?)))
+        })
+    }
+
+    /// Moves a cursor; `more` says that the room's log goes on.
+    pub fn advance(&self, room_id: &str, position: LogPosition, more: bool) -> Result<(), DatabaseError> {
+        let ahead = position.0.saturating_add(u64::from(more));
+        self.0.execute(ADVANCE, params![position.0, ahead, room_id])
+    }
+
+    /// Appends a durable EDU.
+    pub fn push_edu(
+        &self,
+        edu_type: &str,
+        replaces: Option<&str>,
+        content: &str,
+    ) -> Result<(), DatabaseError> {
+        if let Some(replaces) = replaces {
+            let in_flight = self.0.query_first(LAST_EDU_IN_FLIGHT, params![], |row| row.get::<u64>(0))?;
+            self.0.execute(DELETE_REPLACED, params![replaces, in_flight.unwrap_or(0)])?;
+        }
+        self.0.execute(INSERT_EDU, params![edu_type, replaces, content])
+    }
+
+    /// The oldest durable EDUs: id, type, content.
+    pub fn edus(&self, limit: u32) -> Result<Vec<(u64, String, String)>, DatabaseError> {
+        self.0.query(EDUS, params![limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    }
+
+    /// The transaction in flight.
+    pub fn transaction(&self) -> Result<Option<StoredTransaction>, DatabaseError> {
+        self.0.query_first(TRANSACTION, params![], read_transaction)
+    }
+
+    /// Keeps a new transaction until it has arrived.
+    pub fn insert(&self, transaction: &StoredTransaction) -> Result<(), DatabaseError> {
+        let cursors = serde_json::to_string(&transaction.cursors)
+            .map_err(|error| DatabaseError::corrupt(error.to_string()))?;
+        let StoredTransaction { txn_id, pdus, edus, last_edu, sent_ts, .. } = transaction;
+        self.0.execute(INSERT_TRANSACTION, params![txn_id, pdus, edus, &cursors, *last_edu, *sent_ts])
+    }
+
+    /// The transaction in flight has arrived.
+    pub fn arrived(&self, transaction: &StoredTransaction) -> Result<(), DatabaseError> {
+        self.0.transaction(|| {
+            for (room, position) in &transaction.cursors {
+                self.advance(room.as_str(), *position, false)?;
+            }
+            self.0.execute(DELETE_EDUS, params![transaction.last_edu])?;
+            self.0.execute(DELETE_TRANSACTION, params![])?;
+            self.0.execute(CLEAR_BACKOFF, params![])
+        })
+    }
+
+    /// Failures in a row; none are all zero.
+    pub fn backoff(&self) -> Result<Backoff, DatabaseError> {
+        let stored = self.0.query_first(BACKOFF, params![], |row| {
+            Ok(Backoff { failures: row.get(0)?, since_ts: row.get(1)?, retry_ts: row.get(2)? })
+        })?;
+        Ok(stored.unwrap_or_default())
+    }
+
+    /// Notes a failure.
+    pub fn set_backoff(&self, backoff: Backoff) -> Result<(), DatabaseError> {
+        self.0.execute(SET_BACKOFF, params![backoff.failures, backoff.since_ts, backoff.retry_ts])
+    }
+}
+
+fn read_transaction(row: &mut Row) -> Result<StoredTransaction, DatabaseError> {
+    let cursors: String = row.get(3)?;
+    Ok(StoredTransaction {
+        txn_id: row.get(0)?,
+        pdus: row.get(1)?,
+        edus: row.get(2)?,
+        cursors: serde_json::from_str(&cursors).map_err(|error| DatabaseError::corrupt(error.to_string()))?,
+        last_edu: row.get(4)?,
+        sent_ts: row.get(5)?,
+    })
+}
