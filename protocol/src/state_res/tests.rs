@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod attacks;
 mod auth_graphs;
 mod naive;
 mod oracle;
