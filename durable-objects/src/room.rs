@@ -6,6 +6,7 @@
 //! - `wake`: telling followers afterwards.
 
 pub mod commit;
+mod outbound;
 pub mod state;
 pub mod store;
 #[cfg(test)]
@@ -19,6 +20,7 @@ use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
+    rpc::room::PullForServer,
 };
 
 /// The behaviour of a `Room`.
@@ -38,7 +40,9 @@ impl Engine for RoomEngine {
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
         self.recover_wakes()?;
-        crate::dispatch!(self, op, body, {})
+        crate::dispatch!(self, op, body, {
+            async PullForServer => pull_for_server,
+        })
     }
 
     async fn alarm(self: Rc<Self>) {
