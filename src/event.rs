@@ -15,7 +15,7 @@ use worker::{Context, Env};
 use crate::{
     answer::{self, Answer},
     context::{Ctx, Peer},
-    metrics,
+    metrics, peer,
     router::{Action, Incoming, NoRoute, Route, Router},
 };
 
@@ -66,7 +66,7 @@ async fn handle(
     let text =
         |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let peer = Peer {
-        address: text("cf-connecting-ip"),
+        address: peer::address(socket_address(&request).as_deref(), &headers),
         user_agent: text("user-agent"),
         base_url: base_url.to_owned(),
     };
@@ -108,6 +108,13 @@ async fn act(
     *request.uri_mut() = uri;
     *request.headers_mut() = headers;
     handler(ctx, Incoming { request, path_args }).await
+}
+
+/// The address at the other end of the socket, with its port. workerd alone tells it; Cloudflare says by
+/// a header whom it speaks for.
+fn socket_address(request: &web_sys::Request) -> Option<String> {
+    let member = |of: &JsValue, name: &str| js_sys::Reflect::get(of, &JsValue::from_str(name)).ok();
+    member(&member(request, "cf")?, "clientIp")?.as_string()
 }
 
 /// Splits an absolute URL before its path.

@@ -8,7 +8,7 @@ use http::Request;
 use selvedge_durable_objects::matrix_error::MatrixError;
 
 pub use self::{
-    admin::AdminToken,
+    admin::{AdminToken, ServerAdmin},
     client_auth::{AccessToken, ClientAuth, OptionalClientAuth},
     federation_auth::FederationAuth,
 };

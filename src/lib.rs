@@ -2,6 +2,7 @@
 //!
 //! Everything but `event.rs`, which speaks with the platform, also compiles natively.
 
+mod admin;
 mod answer;
 mod client;
 mod context;
@@ -12,6 +13,8 @@ mod event;
 mod extract;
 mod federation;
 mod metrics;
+#[cfg(any(target_arch = "wasm32", test))]
+mod peer;
 mod router;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]

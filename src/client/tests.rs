@@ -1,3 +1,4 @@
 //! The account endpoints, as a client sees them.
 
 mod accounts;
+mod admin;

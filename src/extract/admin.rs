@@ -1,29 +1,44 @@
-//! The operator, proven by the token in the deployment's settings.
+//! Who may administer the server.
 
 use http::Request;
-use selvedge_durable_objects::matrix_error::MatrixError;
+use selvedge_durable_objects::{config::ServerConfig, matrix_error::MatrixError};
 use sha2::{Digest, Sha256};
 
-use super::{FromRequest, client_auth::bearer_token};
+use super::{ClientAuth, FromRequest, client_auth::bearer_token};
 use crate::context::Ctx;
 
-/// The request carries `ADMIN_TOKEN`.
+/// The operator, proven by `ADMIN_TOKEN` of the deployment's settings.
 pub struct AdminToken;
+
+/// Who may administer the server: the operator, or a user whose account says so.
+pub struct ServerAdmin;
+
+fn is_admin_token(config: &ServerConfig, given: &str) -> bool {
+    // Comparing digests takes the same time wherever the tokens differ.
+    config.admin_token.as_deref().is_some_and(|expected| Sha256::digest(expected) == Sha256::digest(given))
+}
 
 impl FromRequest for AdminToken {
     async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
-        let expected = ctx
-            .config
-            .admin_token
-            .as_deref()
-            .ok_or_else(|| MatrixError::forbidden("Set ADMIN_TOKEN to open this endpoint"))?;
+        if ctx.config.admin_token.is_none() {
+            return Err(MatrixError::forbidden("Set ADMIN_TOKEN to open this endpoint"));
+        }
         let given =
             bearer_token(request).ok_or_else(|| MatrixError::missing_token("Missing access token"))?;
-        // Comparing digests takes the same time wherever the tokens differ.
-        if Sha256::digest(expected) == Sha256::digest(&given) {
+        if is_admin_token(&ctx.config, &given) {
             Ok(Self)
         } else {
             Err(MatrixError::unknown_token("Not the admin token"))
         }
+    }
+}
+
+impl FromRequest for ServerAdmin {
+    async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
+        if bearer_token(request).is_some_and(|given| is_admin_token(&ctx.config, &given)) {
+            return Ok(Self);
+        }
+        let auth = ClientAuth::from_request(ctx, request).await?;
+        if auth.is_admin { Ok(Self) } else { Err(MatrixError::forbidden("You are not a server admin")) }
     }
 }

@@ -4,6 +4,7 @@ use http::Method;
 
 use super::Router;
 use crate::{
+    admin::{register, registration_tokens},
     client::{registration, session},
     discovery, federation, metrics,
 };
@@ -13,6 +14,7 @@ pub fn add_all(router: &mut Router) {
     own(router);
     client_discovery(router);
     accounts(router);
+    administration(router);
     federation_keys(router);
 }
 
@@ -41,6 +43,19 @@ fn accounts(router: &mut Router) {
     router.add(registration::register);
     router.add(registration::get_username_availability);
     router.add(registration::check_registration_token_validity);
+}
+
+/// Synapse's admin API.
+fn administration(router: &mut Router) {
+    router.add_plain(Method::GET, "/_synapse/admin/v1/register", register::get_nonce);
+    router.add_plain(Method::POST, "/_synapse/admin/v1/register", register::register);
+    let tokens = "/_synapse/admin/v1/registration_tokens";
+    let token = "/_synapse/admin/v1/registration_tokens/{token}";
+    router.add_plain(Method::GET, tokens, registration_tokens::list);
+    router.add_plain(Method::POST, "/_synapse/admin/v1/registration_tokens/new", registration_tokens::create);
+    router.add_plain(Method::GET, token, registration_tokens::get);
+    router.add_plain(Method::PUT, token, registration_tokens::update);
+    router.add_plain(Method::DELETE, token, registration_tokens::delete);
 }
 
 /// `[S-S §2, §3]` Server discovery and keys.

@@ -50,10 +50,13 @@ pub struct RegistrationToken {
 #[derive(Serialize, Deserialize)]
 pub struct CreateRegistrationToken {
     /// The token; `None` has one made up.
+    #[serde(default)]
     pub token: Option<String>,
     /// As in [`RegistrationToken`].
+    #[serde(default)]
     pub uses_allowed: Option<u64>,
     /// As in [`RegistrationToken`].
+    #[serde(default)]
     pub expiry_time: Option<u64>,
 }
 command!(CreateRegistrationToken to Directory -> RegistrationToken);
