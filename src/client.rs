@@ -1,5 +1,9 @@
 //! The client-server API: one file per module of the specification.
 
+pub mod account;
+pub mod capabilities;
+pub mod device;
+pub mod moderation;
 pub mod registration;
 pub mod session;
 #[cfg(test)]

@@ -1,3 +1,4 @@
 //! The server-server API: one file per module of the specification.
 
 pub mod keys;
+pub mod openid;

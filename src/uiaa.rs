@@ -144,11 +144,11 @@ pub async fn prove_password(
     let AuthData::Password(data) = challenge.stage_data(given).await? else {
         return Err(challenge.refuse("This is not a stage of any flow").await?);
     };
-    if local_user(ctx, &data.identifier).as_deref() != Some(auth.user_id.localpart()) {
+    if local_user(ctx, &data.identifier).as_deref() != Some(auth.localpart()) {
         return Err(MatrixError::forbidden("This is not the user whom the access token belongs to"));
     }
     let check = CheckPassword { password: data.password.clone() };
-    match ctx.call(auth.user_id.localpart(), &check).await {
+    match ctx.call(auth.localpart(), &check).await {
         Err(error) if error.is(&ErrorCode::Forbidden) => Err(challenge.refuse("Wrong password").await?),
         checked => checked,
     }

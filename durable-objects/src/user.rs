@@ -5,6 +5,7 @@ mod device;
 mod membership;
 mod password;
 mod session;
+mod short_lived_token;
 mod sync;
 #[cfg(test)]
 mod tests;
@@ -16,14 +17,7 @@ use crate::{
     engine::{Engine, Runtime, Waiting},
     matrix_error::MatrixError,
     migrations::Migration,
-    rpc::{
-        Command,
-        user::{
-            AccountExists, Authenticate, CheckPassword, ForgetRoom, GetMembership, JoinedRooms,
-            LogInWithPassword, LogOut, RefreshTokens, RegisterAccount, RoomChanged, RoomStirred,
-            SetMembership, StoreSeen, Sync,
-        },
-    },
+    rpc::{Command, user},
 };
 
 /// The behaviour of a `User`.
@@ -37,6 +31,7 @@ pub struct UserEngine {
 impl Engine for UserEngine {
     const MIGRATIONS: &'static [Migration] = &[
         (1, include_str!("../../schema/user/0001_account.sql")),
+        (2, include_str!("../../schema/user/0002_short_lived_token.sql")),
         (10, include_str!("../../schema/user/0010_sync.sql")),
     ];
 
@@ -48,33 +43,46 @@ impl Engine for UserEngine {
     /// Only registration makes a user.
     fn unborn(op: &str) -> Option<Result<String, MatrixError>> {
         match op {
-            RegisterAccount::OP => None,
-            AccountExists::OP => Some(Ok("false".to_owned())),
-            Authenticate::OP | RefreshTokens::OP | LogOut::OP | "wait" => {
+            user::RegisterAccount::OP => None,
+            user::AccountExists::OP => Some(Ok("false".to_owned())),
+            user::Authenticate::OP | user::RefreshTokens::OP | user::LogOut::OP | user::Sync::OP | "wait" => {
                 Some(Err(session::unknown_token(false)))
             }
-            LogInWithPassword::OP => Some(Err(session::wrong_password())),
+            user::LogInWithPassword::OP | user::LogInWithToken::OP => Some(Err(session::wrong_password())),
+            user::CheckOpenIdToken::OP => Some(Ok("null".to_owned())),
             _ => Some(Err(MatrixError::not_found("No such user"))),
         }
     }
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
         dispatch!(self, op, body, {
-            sync AccountExists => account_exists,
-            sync RegisterAccount => register_account,
-            sync Authenticate => authenticate,
-            sync CheckPassword => check_password,
-            sync LogInWithPassword => log_in_with_password,
-            sync RefreshTokens => refresh_tokens,
-            sync LogOut => log_out,
-            sync SetMembership => set_membership,
-            sync RoomChanged => room_changed,
-            sync RoomStirred => room_stirred,
-            sync ForgetRoom => forget_room,
-            sync JoinedRooms => joined_rooms,
-            sync GetMembership => get_membership,
-            sync Sync => sync,
-            sync StoreSeen => store_seen,
+            sync user::AccountExists => account_exists,
+            sync user::RegisterAccount => register_account,
+            sync user::Authenticate => authenticate,
+            sync user::CheckPassword => check_password,
+            sync user::LogInWithPassword => log_in_with_password,
+            sync user::RefreshTokens => refresh_tokens,
+            sync user::LogInWithToken => log_in_with_token,
+            sync user::LogOut => log_out,
+            sync user::ChangePassword => change_password,
+            sync user::DeactivateAccount => deactivate_account,
+            sync user::GetModeration => get_moderation,
+            sync user::Moderate => moderate,
+            sync user::ListDevices => list_devices,
+            sync user::GetDevice => get_device,
+            sync user::RenameDevice => rename_device,
+            sync user::RemoveDevices => delete_devices,
+            sync user::IssueOpenIdToken => issue_open_id_token,
+            sync user::IssueLoginToken => issue_login_token,
+            sync user::CheckOpenIdToken => check_open_id_token,
+            sync user::SetMembership => set_membership,
+            sync user::RoomChanged => room_changed,
+            sync user::RoomStirred => room_stirred,
+            sync user::ForgetRoom => forget_room,
+            sync user::JoinedRooms => joined_rooms,
+            sync user::GetMembership => get_membership,
+            sync user::Sync => sync,
+            sync user::StoreSeen => store_seen,
         })
     }
 

@@ -107,6 +107,7 @@ pub async fn register(ctx: Ctx, _: NoAuth, incoming: Incoming) -> Result<Json, M
         kind: AccountKind::User,
         password: Some(request.password),
         is_admin: request.admin,
+        guest_token_hash: None,
         login: Some(login),
     };
     let registered = ctx.call(name.as_str(), &command).await?;

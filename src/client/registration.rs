@@ -19,6 +19,7 @@ use selvedge_durable_objects::{
         directory::{CheckRegistrationToken, HoldRegistrationToken, SettleRegistrationToken},
         user::{AccountExists, AccountKind, NewLogin, RegisterAccount, Registered},
     },
+    user_token::{TokenKind, TokenRef},
 };
 
 use serde_json::json;
@@ -51,7 +52,9 @@ async fn register_user(ctx: &Ctx, request: register::Request) -> Result<Json, Ma
         RegistrationPolicy::Token => AuthType::RegistrationToken,
     };
     let wanted = request.username.as_deref().map(|name| check_username(ctx, name)).transpose()?;
-    if let Some(name) = &wanted {
+    let guest =
+        request.guest_access_token.as_deref().map(|token| guest(token, wanted.as_deref())).transpose()?;
+    if let (Some(name), None) = (&wanted, &guest) {
         check_available(ctx, name).await?;
     }
     let challenge = Challenge::new(ctx, "register", stage);
@@ -72,6 +75,7 @@ async fn register_user(ctx: &Ctx, request: register::Request) -> Result<Json, Ma
         kind: AccountKind::User,
         password: Some(password),
         is_admin: false,
+        guest_token_hash: guest.map(|token| token.hash),
         login: (!request.inhibit_login).then(|| new_login(ctx, &request)),
     };
     let name = wanted.unwrap_or_else(|| made_up_name(ctx));
@@ -82,14 +86,31 @@ async fn register_user(ctx: &Ctx, request: register::Request) -> Result<Json, Ma
     registered.map(response)
 }
 
+/// The token of the guest who becomes a full user, and has to give the name that is theirs already
+/// `[C-S §11.24]`.
+fn guest(token: &str, name: Option<&str>) -> Result<TokenRef, MatrixError> {
+    let token = TokenKind::Access
+        .parse(token)
+        .ok_or_else(|| MatrixError::unknown_token("Unknown guest access token"))?;
+    if name != Some(token.localpart.as_str()) {
+        return Err(MatrixError::invalid_username("A guest who registers keeps the name"));
+    }
+    Ok(token)
+}
+
 /// Guests take part where registration is open, and choose nothing but their device's name.
 async fn register_guest(ctx: &Ctx, request: register::Request) -> Result<Json, MatrixError> {
     if ctx.config.registration != RegistrationPolicy::Open {
         return Err(MatrixError::new(403, ErrorCode::GuestAccessForbidden, "There is no guest access here"));
     }
     let login = NewLogin { device_id: None, refresh_token: false, ..new_login(ctx, &request) };
-    let command =
-        RegisterAccount { kind: AccountKind::Guest, password: None, is_admin: false, login: Some(login) };
+    let command = RegisterAccount {
+        kind: AccountKind::Guest,
+        password: None,
+        is_admin: false,
+        guest_token_hash: None,
+        login: Some(login),
+    };
     ctx.call(made_up_name(ctx).as_str(), &command).await.map(response)
 }
 

@@ -6,7 +6,8 @@ use http::Request;
 use ruma::api::client::{
     account::whoami::v3 as whoami,
     session::{
-        get_login_types::v3::{self as get_login_types, LoginType, PasswordLoginType},
+        get_login_token::v1 as get_login_token,
+        get_login_types::v3::{self as get_login_types, LoginType, PasswordLoginType, TokenLoginType},
         login::v3::{self as login, DiscoveryInfo, HomeserverInfo, LoginInfo},
         logout::v3 as logout,
         logout_all::v3 as logout_all,
@@ -15,16 +16,18 @@ use ruma::api::client::{
 };
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
-    rpc::user::{LogInWithPassword, LogOut, LoggedIn, NewLogin, RefreshTokens},
+    rpc::user::{
+        IssueLoginToken, LogInWithPassword, LogInWithToken, LogOut, LoggedIn, NewLogin, RefreshTokens,
+    },
     user_token::TokenKind,
 };
 use serde_json::{Value, json};
 
 use crate::{
     context::Ctx,
-    extract::{AccessToken, ClientAuth, FromRequest, NoAuth},
+    extract::{AccessToken, ClientAuth, FromRequest, GuestsToo, NoAuth},
     throttle::{self, Limit},
-    uiaa::{local_part, local_user},
+    uiaa::{local_part, local_user, prove_password},
 };
 
 /// `GET /_matrix/client/v3/login`
@@ -33,7 +36,12 @@ pub async fn get_login_types(
     _: NoAuth,
     _: get_login_types::Request,
 ) -> Result<get_login_types::Response, MatrixError> {
-    Ok(get_login_types::Response::new(vec![LoginType::Password(PasswordLoginType::new())]))
+    let mut token = TokenLoginType::new();
+    token.get_login_token = true;
+    Ok(get_login_types::Response::new(vec![
+        LoginType::Password(PasswordLoginType::new()),
+        LoginType::Token(token),
+    ]))
 }
 
 /// The body of a log-in has a type. ruma's request takes that for granted, so it is checked before.
@@ -64,6 +72,7 @@ pub async fn login(ctx: Ctx, _: TypedLogin, request: login::Request) -> Result<l
     };
     let logged_in = match request.login_info {
         LoginInfo::Password(data) => log_in_with_password(&ctx, data, new_login).await?,
+        LoginInfo::Token(data) => log_in_with_token(&ctx, &data.token, new_login).await?,
         LoginInfo::ApplicationService(_) => {
             return Err(MatrixError::forbidden("This takes the token of an application service"));
         }
@@ -85,6 +94,22 @@ async fn log_in_with_password(
     };
     let localpart = localpart.ok_or_else(|| MatrixError::forbidden("Wrong user name or password"))?;
     ctx.call(localpart.as_str(), &LogInWithPassword { password: data.password, login }).await
+}
+
+async fn log_in_with_token(ctx: &Ctx, token: &str, login: NewLogin) -> Result<LoggedIn, MatrixError> {
+    let token = TokenKind::Login.parse(token).ok_or_else(|| MatrixError::forbidden("Invalid login token"))?;
+    ctx.call(token.localpart.as_str(), &LogInWithToken { token_hash: token.hash, login }).await
+}
+
+/// `POST /_matrix/client/v1/login/get_token`
+pub async fn get_login_token(
+    ctx: Ctx,
+    auth: ClientAuth,
+    request: get_login_token::Request,
+) -> Result<get_login_token::Response, MatrixError> {
+    prove_password(&ctx, &auth, "get_login_token", request.auth.as_ref()).await?;
+    let issued = ctx.call(auth.localpart(), &IssueLoginToken {}).await?;
+    Ok(get_login_token::Response::new(Duration::from_millis(issued.expires_in_ms), issued.token))
 }
 
 fn login_response(ctx: &Ctx, logged_in: LoggedIn) -> login::Response {
@@ -137,7 +162,11 @@ async fn log_out(ctx: &Ctx, token: AccessToken, everywhere: bool) -> Result<(), 
 }
 
 /// `GET /_matrix/client/v3/account/whoami`
-pub async fn whoami(_: Ctx, auth: ClientAuth, _: whoami::Request) -> Result<whoami::Response, MatrixError> {
+pub async fn whoami(
+    _: Ctx,
+    GuestsToo(auth): GuestsToo,
+    _: whoami::Request,
+) -> Result<whoami::Response, MatrixError> {
     let mut response = whoami::Response::new(auth.user_id, auth.is_guest);
     response.device_id = Some(auth.device_id);
     Ok(response)

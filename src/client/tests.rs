@@ -2,3 +2,5 @@
 
 mod accounts;
 mod admin;
+mod devices;
+mod management;

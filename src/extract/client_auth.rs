@@ -1,7 +1,7 @@
 //! The client who asks, proven by an access token `[C-S §5.2]`.
 
 use http::{Request, header};
-use ruma::{OwnedDeviceId, OwnedUserId, api::error::ErrorCode};
+use ruma::{OwnedDeviceId, OwnedUserId, UserId, api::error::ErrorCode};
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::user::Authenticate,
@@ -20,7 +20,7 @@ pub struct AccessToken {
     pub hash: String,
 }
 
-/// A user's client with a valid access token.
+/// A user's client with a valid access token; not a guest's (`M_GUEST_ACCESS_FORBIDDEN`).
 #[derive(Debug, Clone)]
 pub struct ClientAuth {
     /// The user.
@@ -38,6 +38,19 @@ pub struct ClientAuth {
 }
 
 impl ClientAuth {
+    /// `M_FORBIDDEN` unless `user_id`, which a request names, is the user who asks.
+    pub fn check_is(&self, user_id: &UserId) -> Result<(), MatrixError> {
+        if self.user_id == user_id {
+            return Ok(());
+        }
+        Err(MatrixError::forbidden("This is another user's"))
+    }
+
+    /// The name of the user's actor.
+    pub fn localpart(&self) -> &str {
+        self.user_id.localpart()
+    }
+
     /// `M_USER_SUSPENDED` for a suspended account. For endpoints that join, knock, invite, send, change
     /// the profile, or redact what others sent `[C-S §5.6.2]`.
     pub fn check_not_suspended(&self) -> Result<(), MatrixError> {
@@ -48,6 +61,10 @@ impl ClientAuth {
         Ok(())
     }
 }
+
+/// The same, and guests too: for the endpoints that are open to them `[C-S §11.24]`.
+#[derive(Debug, Clone)]
+pub struct GuestsToo(pub ClientAuth);
 
 /// A client who may or may not be logged in.
 #[derive(Debug, Clone)]
@@ -80,7 +97,7 @@ impl FromRequest for AccessToken {
     }
 }
 
-impl FromRequest for ClientAuth {
+impl FromRequest for GuestsToo {
     async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
         let token = AccessToken::from_request(ctx, request).await?;
         let command = Authenticate {
@@ -89,14 +106,25 @@ impl FromRequest for ClientAuth {
             user_agent: ctx.peer.user_agent.clone(),
         };
         let known = ctx.call(token.localpart.as_str(), &command).await?;
-        Ok(Self {
+        Ok(Self(ClientAuth {
             user_id: known.user_id,
             device_id: known.device_id,
             is_guest: known.is_guest,
             is_admin: known.is_admin,
             is_suspended: known.is_suspended,
             token,
-        })
+        }))
+    }
+}
+
+impl FromRequest for ClientAuth {
+    async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
+        let GuestsToo(auth) = GuestsToo::from_request(ctx, request).await?;
+        if auth.is_guest {
+            let text = "Guests may not do this";
+            return Err(MatrixError::new(403, ErrorCode::GuestAccessForbidden, text));
+        }
+        Ok(auth)
     }
 }
 
@@ -105,6 +133,6 @@ impl FromRequest for OptionalClientAuth {
         if bearer_token(request).is_none() {
             return Ok(Self(None));
         }
-        Ok(Self(Some(ClientAuth::from_request(ctx, request).await?)))
+        Ok(Self(Some(GuestsToo::from_request(ctx, request).await?.0)))
     }
 }

@@ -1,11 +1,16 @@
 //! The list of all routes.
 
 use http::Method;
+use ruma::api::client::account::{
+    add_3pid, bind_3pid, request_3pid_management_token_via_email, request_3pid_management_token_via_msisdn,
+    request_password_change_token_via_email, request_password_change_token_via_msisdn,
+    request_registration_token_via_email, request_registration_token_via_msisdn,
+};
 
-use super::Router;
+use super::{Incoming, Router};
 use crate::{
     admin::{register, registration_tokens},
-    client::{registration, session},
+    client::{account, capabilities, device, moderation, registration, session},
     discovery, federation, metrics,
 };
 
@@ -43,6 +48,39 @@ fn accounts(router: &mut Router) {
     router.add(registration::register);
     router.add(registration::get_username_availability);
     router.add(registration::check_registration_token_validity);
+    router.add(session::get_login_token);
+    router.add(account::change_password);
+    router.add(account::deactivate);
+    contacts(router);
+    router.add(device::get_devices);
+    router.add(device::get_device);
+    router.add(device::update_device);
+    router.add(device::delete_device);
+    router.add(device::delete_devices);
+    router.add(account::request_openid_token);
+    router.add(federation::openid::get_openid_userinfo);
+    router.add(moderation::is_user_locked);
+    router.add(moderation::lock_user);
+    router.add(moderation::is_user_suspended);
+    router.add(moderation::suspend_user);
+    router.add(moderation::get_user_info);
+    router.add(capabilities::get_capabilities);
+}
+
+/// `[C-S §5.7.6]` Contact information.
+fn contacts(router: &mut Router) {
+    router.add(account::get_3pids);
+    router.add_plain(Method::POST, "/_matrix/client/v3/account/3pid", account::add_contact::<Incoming>);
+    router.add(account::add_contact::<add_3pid::v3::Request>);
+    router.add(account::add_contact::<bind_3pid::v3::Request>);
+    router.add(account::delete_3pid);
+    router.add(account::unbind_3pid);
+    router.add(account::validate_contact::<request_registration_token_via_email::v3::Request>);
+    router.add(account::validate_contact::<request_registration_token_via_msisdn::v3::Request>);
+    router.add(account::validate_contact::<request_3pid_management_token_via_email::v3::Request>);
+    router.add(account::validate_contact::<request_3pid_management_token_via_msisdn::v3::Request>);
+    router.add(account::validate_for_password::<request_password_change_token_via_email::v3::Request>);
+    router.add(account::validate_for_password::<request_password_change_token_via_msisdn::v3::Request>);
 }
 
 /// Synapse's admin API.

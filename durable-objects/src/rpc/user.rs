@@ -1,7 +1,7 @@
 //! What a [`User`](crate::user) can be asked, by concern.
 
 mod account;
+mod device;
 mod sync;
 
-pub use account::*;
-pub use sync::*;
+pub use self::{account::*, device::*, sync::*};

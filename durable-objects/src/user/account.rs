@@ -8,12 +8,20 @@ use crate::{
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
-    rpc::user::{AccountExists, AccountKind, RegisterAccount, Registered},
+    rpc::user::{
+        AccountExists, AccountKind, ChangePassword, DeactivateAccount, GetModeration, Moderate, Moderation,
+        RegisterAccount, Registered,
+    },
 };
 
 const READ: &str = "SELECT kind, is_admin, is_locked, is_suspended, deactivated_ts FROM account";
 const INSERT: &str =
     "INSERT INTO account (id, kind, password_hash, is_admin, created_ts) VALUES (1, ?, ?, ?, ?)";
+
+const SET_PASSWORD: &str = "UPDATE account SET password_hash = ?, failed_log_ins = 0";
+const CLOSE: &str = "UPDATE account SET password_hash = NULL, deactivated_ts = ?, is_admin = 0";
+const MODERATE: &str = "UPDATE account SET is_locked = ?, is_suspended = ?";
+const UPGRADE: &str = "UPDATE account SET kind = 'user', password_hash = ?";
 
 /// What the account is and may do.
 #[derive(Debug, Clone, Copy)]
@@ -56,10 +64,14 @@ impl UserEngine {
     }
 
     pub(super) fn register_account(&self, command: RegisterAccount) -> Result<Registered, MatrixError> {
-        let taken = || MatrixError::user_in_use("This user name is taken");
-        if self.account()?.is_some() {
-            return Err(taken());
-        }
+        let upgrades = match (self.account()?, &command.guest_token_hash) {
+            (None, _) => false,
+            (Some(account), Some(token_hash)) if account.kind == AccountKind::Guest => {
+                self.check_token(token_hash)?;
+                true
+            }
+            _ => return Err(MatrixError::user_in_use("This user name is taken")),
+        };
         let (db, platform) = (self.runtime.db.as_ref(), self.runtime.platform.as_ref());
         let user_id = self.user_id()?;
         if let Some(password) = &command.password {
@@ -72,10 +84,70 @@ impl UserEngine {
             AccountKind::Guest => "guest",
         };
         let login = db.transaction(|| -> Result<_, MatrixError> {
-            db.execute(INSERT, params![kind, hash.as_ref(), command.is_admin, platform.now()])?;
+            if upgrades {
+                db.execute(UPGRADE, params![hash.as_ref()])?;
+            } else {
+                db.execute(INSERT, params![kind, hash.as_ref(), command.is_admin, platform.now()])?;
+            }
             command.login.as_ref().map(|login| self.start_session(login)).transpose()
         })?;
         Ok(Registered { user_id, login })
+    }
+}
+
+impl UserEngine {
+    pub(super) fn change_password(&self, command: ChangePassword) -> Result<(), MatrixError> {
+        password::check_new(&command.new_password)?;
+        let (db, platform) = (self.runtime.db.as_ref(), self.runtime.platform.as_ref());
+        let hash = password::hash(platform, &command.new_password)?;
+        db.transaction(|| {
+            db.execute(SET_PASSWORD, params![&hash])?;
+            if !command.log_out {
+                return Ok(());
+            }
+            let keep = command.keep.as_ref().map(|device| device.as_str());
+            let mut devices = self.device_ids()?;
+            devices.retain(|device| Some(device.as_str()) != keep);
+            self.remove_devices(&devices)
+        })
+    }
+
+    pub(super) fn deactivate_account(&self, _: DeactivateAccount) -> Result<(), MatrixError> {
+        let db = self.runtime.db.as_ref();
+        db.transaction(|| {
+            db.execute(CLOSE, params![self.runtime.platform.now()])?;
+            self.remove_devices(&self.device_ids()?)
+        })
+    }
+
+    /// The account, unless it is deactivated, or an administrator's: they do not moderate each other.
+    fn moderated_account(&self) -> Result<Account, MatrixError> {
+        let account = self.account()?.filter(|account| !account.is_deactivated);
+        let account = account.ok_or_else(|| MatrixError::not_found("No such user"))?;
+        if account.is_admin {
+            return Err(MatrixError::forbidden("This user is a server admin"));
+        }
+        Ok(account)
+    }
+
+    pub(super) fn get_moderation(&self, _: GetModeration) -> Result<Moderation, MatrixError> {
+        Ok(self.moderated_account()?.moderation())
+    }
+
+    pub(super) fn moderate(&self, command: Moderate) -> Result<Moderation, MatrixError> {
+        let now = self.moderated_account()?.moderation();
+        let then = Moderation {
+            is_locked: command.lock.unwrap_or(now.is_locked),
+            is_suspended: command.suspend.unwrap_or(now.is_suspended),
+        };
+        self.runtime.db.execute(MODERATE, params![then.is_locked, then.is_suspended])?;
+        Ok(then)
+    }
+}
+
+impl Account {
+    fn moderation(self) -> Moderation {
+        Moderation { is_locked: self.is_locked, is_suspended: self.is_suspended }
     }
 }
 

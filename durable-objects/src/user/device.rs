@@ -4,11 +4,11 @@ use ruma::OwnedDeviceId;
 
 use super::UserEngine;
 use crate::{
-    database::{DatabaseError, DatabaseExt},
+    database::{DatabaseError, DatabaseExt, Row},
     matrix_error::MatrixError,
     params,
     platform::random,
-    rpc::user::NewLogin,
+    rpc::user::{Device, GetDevice, ListDevices, NewLogin, RemoveDevices, RenameDevice},
 };
 
 /// The longest accepted device id, display name and stored `User-Agent`, in bytes.
@@ -24,6 +24,24 @@ const INSERT: &str = "INSERT INTO device
 const SEEN: &str =
     "UPDATE device SET last_seen_ts = ?, last_seen_ip = ?, last_user_agent = ? WHERE device_id = ?";
 const DELETE: &str = "DELETE FROM device WHERE device_id = ?";
+const SELECT: &str =
+    "SELECT device_id, display_name, last_seen_ts, last_seen_ip, last_user_agent FROM device";
+const RENAME: &str = "UPDATE device SET display_name = ? WHERE device_id = ? RETURNING 1";
+const ONE: &str = " WHERE device_id = ?";
+
+fn no_such_device() -> MatrixError {
+    MatrixError::not_found("You have no such device")
+}
+
+fn read(row: &mut Row) -> Result<Device, DatabaseError> {
+    Ok(Device {
+        device_id: row.get::<String>(0)?.into(),
+        display_name: row.get(1)?,
+        last_seen_ts: row.get(2)?,
+        last_seen_ip: row.get(3)?,
+        last_user_agent: row.get(4)?,
+    })
+}
 
 /// The start of `text` that is kept.
 fn clipped(text: &str) -> &str {
@@ -58,6 +76,30 @@ impl UserEngine {
         Ok(device_id)
     }
 
+    pub(super) fn list_devices(&self, _: ListDevices) -> Result<Vec<Device>, MatrixError> {
+        Ok(self.runtime.db.query(SELECT, params![], read)?)
+    }
+
+    pub(super) fn get_device(&self, command: GetDevice) -> Result<Device, MatrixError> {
+        let (db, id) = (self.runtime.db.as_ref(), command.device_id.as_str());
+        db.query_first(&format!("{SELECT}{ONE}"), params![id], read)?.ok_or_else(no_such_device)
+    }
+
+    pub(super) fn rename_device(&self, command: RenameDevice) -> Result<(), MatrixError> {
+        check_display_name(command.display_name.as_deref())?;
+        let (db, id) = (self.runtime.db.as_ref(), command.device_id.as_str());
+        let found = match &command.display_name {
+            Some(name) => db.query_first(RENAME, params![name, id], |_| Ok(()))?,
+            None => db.query_first(EXISTS, params![id], |_| Ok(()))?,
+        };
+        found.ok_or_else(no_such_device)
+    }
+
+    pub(super) fn delete_devices(&self, command: RemoveDevices) -> Result<(), MatrixError> {
+        let ids: Vec<String> = command.device_ids.iter().map(ToString::to_string).collect();
+        self.runtime.db.transaction(|| self.remove_devices(&ids))
+    }
+
     /// Ten capital letters.
     fn new_device_id(&self) -> OwnedDeviceId {
         let letter = |byte: u8| char::from(b'A'.saturating_add(byte % 26));
@@ -80,15 +122,12 @@ impl UserEngine {
         self.runtime.db.query(IDS, params![], |row| row.get(0))
     }
 
-    /// Removes devices with all that refers to them, their tokens first of all.
+    /// Removes devices with all that refers to them, their tokens first of all. In a transaction of the caller.
     pub(super) fn remove_devices(&self, device_ids: &[String]) -> Result<(), MatrixError> {
-        let db = self.runtime.db.as_ref();
-        db.transaction(|| {
-            for device_id in device_ids {
-                db.execute(DELETE, params![device_id])?;
-            }
-            Ok(())
-        })
+        for device_id in device_ids {
+            self.runtime.db.execute(DELETE, params![device_id])?;
+        }
+        Ok(())
     }
 }
 

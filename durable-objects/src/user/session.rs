@@ -87,6 +87,11 @@ impl UserEngine {
         })
     }
 
+    /// `M_UNKNOWN_TOKEN` unless this is the hash of one of the user's access tokens.
+    pub(super) fn check_token(&self, token_hash: &str) -> Result<(), MatrixError> {
+        self.session(&decode(token_hash)?)?.map(|_| ()).ok_or_else(|| unknown_token(false))
+    }
+
     fn session(&self, access_hash: &[u8]) -> Result<Option<Session>, DatabaseError> {
         self.runtime.db.query_first(BY_ACCESS, params![access_hash], |row| {
             Ok(Session {
@@ -208,6 +213,6 @@ impl UserEngine {
     pub(super) fn log_out(&self, command: LogOut) -> Result<(), MatrixError> {
         let session = self.session(&decode(&command.token_hash)?)?.ok_or_else(|| unknown_token(false))?;
         let devices = if command.everywhere { self.device_ids()? } else { vec![session.device_id] };
-        self.remove_devices(&devices)
+        self.runtime.db.transaction(|| self.remove_devices(&devices))
     }
 }

@@ -26,6 +26,7 @@ fn register(world: &World, name: &str) -> Result<LoggedIn, MatrixError> {
         kind: AccountKind::User,
         password: Some("correct horse".to_owned()),
         is_admin: false,
+        guest_token_hash: None,
         login: Some(login(None, false)),
     };
     world.call(name, &command).map(|registered| registered.login.unwrap())

@@ -30,6 +30,8 @@ pub struct RegisterAccount {
     pub password: Option<String>,
     /// Whether it administers the server.
     pub is_admin: bool,
+    /// The SHA-256 of the access token of the guest who becomes a full user, unpadded URL-safe base64.
+    pub guest_token_hash: Option<String>,
     /// The first device to log in, if any.
     pub login: Option<NewLogin>,
 }
@@ -138,3 +140,49 @@ pub struct LogOut {
     pub everywhere: bool,
 }
 command!(LogOut to User -> ());
+
+/// Changes the password, and logs out all devices but one if that is wanted.
+#[derive(Serialize, Deserialize)]
+pub struct ChangePassword {
+    /// The new password.
+    pub new_password: String,
+    /// Whether devices are logged out: all but `keep`.
+    pub log_out: bool,
+    /// The device that asks.
+    pub keep: Option<OwnedDeviceId>,
+}
+command!(ChangePassword to User -> ());
+
+/// Closes the account for ever `[C-S §5.7.5]`: nobody can log in, and its name is never given again.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DeactivateAccount {
+    /// Whether all of the user's data that is not events goes, too.
+    pub erase: bool,
+}
+command!(DeactivateAccount to User -> ());
+
+/// What administrators hold against an account `[C-S §5.6]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moderation {
+    /// Locked: nothing but logging out.
+    pub is_locked: bool,
+    /// Suspended: no joining, inviting, sending.
+    pub is_suspended: bool,
+}
+
+/// What do administrators hold against the account? `M_NOT_FOUND` when there is none, or none any more;
+/// `M_FORBIDDEN` for an administrator's own account.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetModeration {}
+command!(GetModeration to User -> Moderation);
+
+/// Locks or suspends an account, or takes that back; `None` leaves it as it is. `M_NOT_FOUND`, and
+/// `M_FORBIDDEN` for an administrator's own account.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Moderate {
+    /// Whether it is to be locked.
+    pub lock: Option<bool>,
+    /// Whether it is to be suspended.
+    pub suspend: Option<bool>,
+}
+command!(Moderate to User -> Moderation);

@@ -1,0 +1,110 @@
+//! Account management `[C-S §5.7.4]` and contact information `[C-S §5.7.6]`, of which this server keeps none.
+
+use std::time::Duration;
+
+use ruma::{
+    api::{
+        client::account::{
+            ThirdPartyIdRemovalStatus, change_password::v3 as change_password, deactivate::v3 as deactivate,
+            delete_3pid::v3 as delete_3pid, get_3pids::v3 as get_3pids,
+            request_openid_token::v3 as request_openid_token, unbind_3pid::v3 as unbind_3pid,
+        },
+        error::ErrorCode,
+    },
+    authentication::TokenType,
+};
+use selvedge_durable_objects::{
+    matrix_error::MatrixError,
+    rpc::user::{ChangePassword, DeactivateAccount, IssueOpenIdToken},
+};
+
+use crate::{
+    answer::Json,
+    context::Ctx,
+    extract::{ClientAuth, NoAuth},
+    uiaa::prove_password,
+};
+
+/// `POST /_matrix/client/v3/account/password`
+pub async fn change_password(
+    ctx: Ctx,
+    auth: ClientAuth,
+    request: change_password::Request,
+) -> Result<change_password::Response, MatrixError> {
+    prove_password(&ctx, &auth, "change_password", request.auth.as_ref()).await?;
+    let command = ChangePassword {
+        new_password: request.new_password,
+        log_out: request.logout_devices,
+        keep: Some(auth.device_id.clone()),
+    };
+    ctx.call(auth.localpart(), &command).await?;
+    Ok(change_password::Response::new())
+}
+
+/// `POST /_matrix/client/v3/account/deactivate`
+pub async fn deactivate(
+    ctx: Ctx,
+    auth: ClientAuth,
+    request: deactivate::Request,
+) -> Result<deactivate::Response, MatrixError> {
+    prove_password(&ctx, &auth, "deactivate", request.auth.as_ref()).await?;
+    ctx.call(auth.localpart(), &DeactivateAccount { erase: request.erase }).await?;
+    Ok(deactivate::Response::new(ThirdPartyIdRemovalStatus::Success))
+}
+
+/// `GET /_matrix/client/v3/account/3pid`
+pub async fn get_3pids(
+    _: Ctx,
+    _: ClientAuth,
+    _: get_3pids::Request,
+) -> Result<get_3pids::Response, MatrixError> {
+    Ok(get_3pids::Response::new(Vec::new()))
+}
+
+/// `POST /_matrix/client/v3/account/3pid/delete`: there is none that would have to be unbound.
+pub async fn delete_3pid(
+    _: Ctx,
+    _: ClientAuth,
+    _: delete_3pid::Request,
+) -> Result<delete_3pid::Response, MatrixError> {
+    Ok(delete_3pid::Response::new(ThirdPartyIdRemovalStatus::Success))
+}
+
+/// `POST /_matrix/client/v3/account/3pid/unbind`: the same.
+pub async fn unbind_3pid(
+    _: Ctx,
+    _: ClientAuth,
+    _: unbind_3pid::Request,
+) -> Result<unbind_3pid::Response, MatrixError> {
+    Ok(unbind_3pid::Response::new(ThirdPartyIdRemovalStatus::Success))
+}
+
+/// `POST /_matrix/client/v3/account/3pid` and `.../add` and `.../bind`: none can have been validated.
+pub async fn add_contact<R>(_: Ctx, _: ClientAuth, _: R) -> Result<Json, MatrixError> {
+    let text = "This address was not validated: this server keeps no e-mail addresses or telephone numbers";
+    Err(MatrixError::new(403, ErrorCode::ThreepidAuthFailed, text))
+}
+
+/// `POST .../email/requestToken` and `.../msisdn/requestToken`, for registration and for contacts.
+pub async fn validate_contact<R>(_: Ctx, _: NoAuth, _: R) -> Result<Json, MatrixError> {
+    let text = "This server keeps no e-mail addresses or telephone numbers";
+    Err(MatrixError::new(400, ErrorCode::ThreepidMediumNotSupported, text))
+}
+
+/// `POST /_matrix/client/v3/account/password/{email,msisdn}/requestToken`: nobody is known by one.
+pub async fn validate_for_password<R>(_: Ctx, _: NoAuth, _: R) -> Result<Json, MatrixError> {
+    Err(MatrixError::new(400, ErrorCode::ThreepidNotFound, "No account has this address"))
+}
+
+/// `POST /_matrix/client/v3/user/{userId}/openid/request_token`
+pub async fn request_openid_token(
+    ctx: Ctx,
+    auth: ClientAuth,
+    request: request_openid_token::Request,
+) -> Result<request_openid_token::Response, MatrixError> {
+    auth.check_is(&request.user_id)?;
+    let issued = ctx.call(auth.localpart(), &IssueOpenIdToken {}).await?;
+    let lifetime = Duration::from_millis(issued.expires_in_ms);
+    let server = ctx.server_name().to_owned();
+    Ok(request_openid_token::Response::new(issued.token, TokenType::Bearer, server, lifetime))
+}

@@ -1,0 +1,51 @@
+//! Capabilities `[C-S §6]`: what this server lets its clients do.
+
+use ruma::{RoomVersionId, api::client::discovery::get_capabilities::v3 as get_capabilities};
+use selvedge_durable_objects::matrix_error::MatrixError;
+use serde_json::{Map, Value, json};
+
+use crate::{answer::Json, context::Ctx, extract::GuestsToo};
+
+/// The versions of rooms that this server takes part in, all of them stable.
+pub const ROOM_VERSIONS: [RoomVersionId; 12] = [
+    RoomVersionId::V1,
+    RoomVersionId::V2,
+    RoomVersionId::V3,
+    RoomVersionId::V4,
+    RoomVersionId::V5,
+    RoomVersionId::V6,
+    RoomVersionId::V7,
+    RoomVersionId::V8,
+    RoomVersionId::V9,
+    RoomVersionId::V10,
+    RoomVersionId::V11,
+    RoomVersionId::V12,
+];
+
+/// `GET /_matrix/client/v3/capabilities`. ruma leaves out what has its default value; clients of
+/// before that was the default want to read it.
+pub async fn get_capabilities(
+    ctx: Ctx,
+    GuestsToo(auth): GuestsToo,
+    _: get_capabilities::Request,
+) -> Result<Json, MatrixError> {
+    let versions: Map<String, Value> =
+        ROOM_VERSIONS.iter().map(|version| (version.to_string(), "stable".into())).collect();
+    let own = !auth.is_guest;
+    let mut capabilities = json!({
+        "m.change_password": {"enabled": own},
+        "m.room_versions": {"default": ctx.config.default_room_version, "available": versions},
+        "m.set_displayname": {"enabled": true},
+        "m.set_avatar_url": {"enabled": own},
+        "m.profile_fields": {"enabled": true},
+        "m.3pid_changes": {"enabled": false},
+        "m.get_login_token": {"enabled": own},
+    });
+    if auth.is_guest {
+        capabilities["m.profile_fields"] = json!({"enabled": true, "allowed": ["displayname"]});
+    }
+    if auth.is_admin {
+        capabilities["m.account_moderation"] = json!({"suspend": true, "lock": true});
+    }
+    Ok(Json(json!({"capabilities": capabilities}).to_string()))
+}
