@@ -226,6 +226,9 @@ where
     Rc::new(move |ctx, incoming| {
         async move {
             let result = async {
+                if std::str::from_utf8(incoming.request.body()).is_err() {
+                    return Err(MatrixError::not_json("The body is not UTF-8"));
+                }
                 let auth = authenticate(&ctx, &incoming).await?;
                 let request = parse::<R>(&incoming)?;
                 drop(incoming);
