@@ -162,6 +162,7 @@ impl Pdu {
     }
 
     /// The event as it is after redaction. Its id is the same; redacting twice changes nothing more.
+    #[must_use]
     pub fn redacted(&self, rules: &RedactionRules) -> Self {
         let json = redact(self.object(), rules, &[]);
         Self::from_stored(self.event_id.clone(), json).unwrap_or_else(|_| self.clone())

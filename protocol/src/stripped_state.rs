@@ -32,3 +32,25 @@ pub fn strip(event: &Pdu) -> Option<String> {
     out.push('}');
     Some(out)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_stripped_event_has_four_members_and_is_state() {
+        let common =
+            r#""auth_events":[],"content":{"name":"Tea"},"depth":1,"origin_server_ts":1,"prev_events":[]"#;
+        let event = |state_key: &str| {
+            let rest = format!(r#""room_id":"!r:a","sender":"@a:a",{state_key}"type":"m.room.name""#);
+            Pdu::from_stored("$a".try_into().unwrap(), format!("{{{common},{rest}}}")).unwrap()
+        };
+        assert_eq!(
+            strip(&event(r#""state_key":"","#)).unwrap(),
+            r#"{"content":{"name":"Tea"},"sender":"@a:a","state_key":"","type":"m.room.name"}"#
+        );
+        assert_eq!(strip(&event("")), None);
+    }
+}

@@ -61,12 +61,13 @@ pub fn user_may_see(event: &Pdu, user: &UserId, before: &Standing, joined_since:
 
 fn allows(standing: &Standing, joined_since: bool) -> bool {
     match (&standing.visibility, &standing.membership) {
-        // 1. World-readable; 2. joined.
-        (HistoryVisibility::WorldReadable, _) | (_, MembershipState::Join) => true,
+        // 1. World-readable; 2. joined; 4. invited.
+        (HistoryVisibility::WorldReadable, _)
+        | (_, MembershipState::Join)
+        | (HistoryVisibility::Invited, MembershipState::Invite) => true,
         // 3. Shared, and joined since.
         (HistoryVisibility::Shared, _) => joined_since,
-        // 4. Invited; 5. otherwise, deny.
-        (HistoryVisibility::Invited, MembershipState::Invite) => true,
+        // 5. Otherwise, deny.
         _ => false,
     }
 }

@@ -1,4 +1,4 @@
-//! The effective power levels of a room. [C-S m.room.power_levels]
+//! The effective power levels of a room. [C-S `m.room.power_levels`]
 
 use std::{borrow::Cow, rc::Rc};
 
@@ -212,12 +212,15 @@ fn read_string_level(string: &str) -> Option<i64> {
     Some(if negative { magnitude.saturating_neg() } else { magnitude })
 }
 
+/// The entries of an object of levels, in the order of their keys.
+pub(super) type Entries<'a> = Vec<(Cow<'a, str>, i64)>;
+
 /// One of the objects of numbers, read whole. `None` if it is absent.
 pub(super) fn read_map<'a>(
     content: Object<'a>,
     map: &'static str,
     rules: &AuthorizationRules,
-) -> Result<Option<Vec<(Cow<'a, str>, i64)>>, Rejection> {
+) -> Result<Option<Entries<'a>>, Rejection> {
     let Some(value) = content.get(map) else {
         return Ok(None);
     };

@@ -1,17 +1,14 @@
 //! Rule 10: who may change which power level.
 
-use std::{borrow::Cow, cmp::Ordering};
+use std::cmp::Ordering;
 
 use ruma::UserId;
 
 use super::{
     Level, PowerLevel, PowerLevels, Rejection,
-    power_levels::{read_level, read_map},
+    power_levels::{Entries, read_level, read_map},
 };
 use crate::{event::Pdu, json::Object};
-
-/// Entries of an object of levels, in the order of their keys.
-type Entries<'a> = Vec<(Cow<'a, str>, i64)>;
 
 /// Checks an `m.room.power_levels` against the current one.
 pub(super) fn check(current: &PowerLevels, event: &Pdu, sender_power: PowerLevel) -> Result<(), Rejection> {

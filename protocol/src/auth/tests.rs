@@ -163,7 +163,7 @@ impl AuthState for Room {
 /// An event from its parts, with a new id unless it has one.
 fn pdu(parts: &JsonValue) -> Pdu {
     thread_local!(static NEXT: Cell<u32> = const { Cell::new(0) });
-    let number = NEXT.replace(NEXT.get() + 1);
+    let number = NEXT.replace(NEXT.get().wrapping_add(1));
     let id = parts["event_id"].as_str().map_or(format!("${number}:a"), ToOwned::to_owned);
     Pdu::from_stored(id.try_into().unwrap(), parts.to_string()).unwrap()
 }

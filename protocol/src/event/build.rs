@@ -128,7 +128,7 @@ pub struct EventBuilder {
 impl EventBuilder {
     /// Takes over what another server proposes for a membership event: previous and auth events, depth and content.
     ///
-    /// The caller sets or checks the other fields. [S-S §12, make_join]
+    /// The caller sets or checks the other fields. [S-S §12, `make_join`]
     ///
     /// # Errors
     ///
@@ -280,7 +280,7 @@ impl Pdu {
         Self::from_stored(self.event_id().to_owned(), json)
     }
 
-    /// The event signed by this server too. [S-S §12, send_join; §16, invites]
+    /// The event signed by this server too. [S-S §12, `send_join`; §16, invites]
     ///
     /// # Errors
     ///

@@ -138,7 +138,7 @@ impl<'a> Parser<'a> {
             Some(b'[') => self.array(depth + 1),
             Some(b'"') => {
                 let string = self.string()?;
-                self.write_string(&string);
+                write_string(&string, &mut self.out);
                 Ok(())
             }
             Some(b't') => self.literal("true"),
@@ -188,7 +188,7 @@ impl<'a> Parser<'a> {
         }
         let start = self.out.len();
         let key = self.string()?;
-        self.write_string(&key);
+        write_string(&key, &mut self.out);
         self.skip_whitespace();
         self.expect(b':')?;
         self.out.push(':');
@@ -262,20 +262,7 @@ impl<'a> Parser<'a> {
         Ok(())
     }
 
-    /// Writes a string that [`Self::string`] read.
-    fn write_string(&mut self, string: &Cow<'a, str>) {
-        match string {
-            // Without escapes in the input, none are needed in the output.
-            Cow::Borrowed(plain) => {
-                self.out.push('"');
-                self.out.push_str(plain);
-                self.out.push('"');
-            }
-            Cow::Owned(decoded) => write_string(decoded, &mut self.out),
-        }
-    }
-
-    /// Reads a string; borrowed if and only if it holds no escape.
+    /// Reads a string; borrowed if it holds no escape.
     fn string(&mut self) -> Result<Cow<'a, str>, CanonicalizeError> {
         self.position += 1;
         let plain = self.plain_run();

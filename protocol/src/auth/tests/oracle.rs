@@ -125,7 +125,7 @@ fn any_level() -> BoxedStrategy<JsonValue> {
     .boxed()
 }
 
-fn levels(level: BoxedStrategy<JsonValue>, creator: bool) -> impl Strategy<Value = JsonValue> {
+fn levels(level: &BoxedStrategy<JsonValue>, creator: bool) -> impl Strategy<Value = JsonValue> + use<> {
     let keys = prop::sample::subsequence(Level::ALL.map(Level::name).to_vec(), 0..=7);
     let users = if creator { vec![CREATOR, MODERATOR, USER, OTHER] } else { vec![MODERATOR, USER, OTHER] };
     let map = |names: Vec<&'static str>| {
@@ -164,7 +164,7 @@ fn levels(level: BoxedStrategy<JsonValue>, creator: bool) -> impl Strategy<Value
 fn room(version: RoomVersionId) -> impl Strategy<Value = Room> {
     let rules = version.rules().unwrap().authorization;
     let creator_named = !rules.explicitly_privilege_room_creators;
-    let levels = prop::option::weighted(0.9, levels(good_level(!rules.integer_power_levels), creator_named));
+    let levels = prop::option::weighted(0.9, levels(&good_level(!rules.integer_power_levels), creator_named));
     let join_rule = select(vec!["invite", "public", "knock", "restricted", "knock_restricted", "private"]);
     let federate = prop_oneof![
         40 => select(vec![json!(true), json!(null)]),
@@ -232,7 +232,7 @@ fn event() -> impl Strategy<Value = (&'static str, Option<String>, JsonValue)> {
     let target = prop_oneof![9 => user().prop_map(|u| Some(u.to_owned())), 1 => select(vec![None, Some("x".to_owned())])];
     prop_oneof![
         4 => (target, member_content()).prop_map(|(target, content)| ("m.room.member", target, content)),
-        4 => levels(any_level(), true).prop_map(|content| ("m.room.power_levels", Some(String::new()), content)),
+        4 => levels(&any_level(), true).prop_map(|content| ("m.room.power_levels", Some(String::new()), content)),
         3 => (plain, key).prop_map(|(event_type, key)| (event_type, key.or_else(|| (event_type == "m.room.aliases").then(|| "a".to_owned())), json!({ "creator": CREATOR }))),
     ]
 }
