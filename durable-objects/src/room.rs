@@ -4,13 +4,16 @@
 //! - [`state`]: the room's state at some root.
 //! - [`commit`]: the one way by which events get in.
 //! - `wake`: telling followers afterwards.
+//! - [`view`]: the room as one user sees it.
 
 pub mod commit;
+pub mod filter;
 mod outbound;
 pub mod state;
 pub mod store;
 #[cfg(test)]
 mod tests;
+pub mod view;
 mod wake;
 
 use std::rc::Rc;

@@ -1,14 +1,30 @@
 //! What a `Room` can be asked.
 
 mod federation;
+mod reader;
 mod summary;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{federation::*, summary::*};
+pub use self::{federation::*, reader::*, summary::*};
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later
 /// entries have larger positions, but positions are not dense.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct LogPosition(pub u64);
+
+impl LogPosition {
+    /// The token by which clients page through the timeline from just after this position, or backwards
+    /// from this position on: `prev_batch`, `from`, `to`, `start`, `end`, `at`.
+    pub fn token(self) -> String {
+        format!("t{}", self.0)
+    }
+
+    /// Reads a token; `None` when it is not one of these.
+    pub fn from_token(token: &str) -> Option<Self> {
+        let digits = token.strip_prefix('t')?;
+        let position = digits.parse().ok().filter(|position| *position < 1 << 53)?;
+        digits.bytes().all(|byte| byte.is_ascii_digit()).then_some(Self(position))
+    }
+}

@@ -1,0 +1,256 @@
+//! The room as one user sees it: which events, and in which form.
+//!
+//! Every endpoint that serves events to clients goes through a [`View`].
+
+use std::{cell::RefCell, rc::Rc};
+
+use ruma::{UserId, events::room::member::MembershipState, room_version_rules::RoomVersionRules};
+use selvedge_protocol::{event::Pdu, json::write_string, state_tree::StateRoot, visibility};
+
+use super::{
+    state::State,
+    store::{Store, StoredEvent},
+};
+use crate::{
+    database::DatabaseError,
+    rpc::room::{LogPosition, Reader},
+};
+
+/// How many changes of a user's own membership are looked through for the last time at which they were joined.
+const MAX_CHANGES: usize = 100;
+
+/// The form in which events are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// For clients, with the room's id.
+    #[default]
+    Client,
+    /// For clients, where the room is known from the context.
+    WithoutRoom,
+    /// As servers exchange it.
+    Federation,
+}
+
+/// See the module's documentation.
+pub struct View<'a> {
+    store: &'a Store,
+    reader: &'a Reader,
+    rules: Rc<RoomVersionRules>,
+    now: u64,
+    /// Up to where the user was joined, last; everything of the log when they are joined now.
+    joined_until: LogPosition,
+    /// The user's standing in the state that was asked for last: most events come in runs with the same state.
+    last_standing: RefCell<Option<(StateRoot, Rc<visibility::Standing>)>>,
+}
+
+impl<'a> View<'a> {
+    /// The room as `reader` sees it at the time `now`, in milliseconds.
+    pub fn new(store: &'a Store, reader: &'a Reader, now: u64) -> Result<Self, DatabaseError> {
+        let joined_until = joined_until(store, &reader.user_id)?;
+        let rules = store.rules()?;
+        Ok(Self { store, reader, rules, now, joined_until, last_standing: RefCell::default() })
+    }
+
+    /// Up to where the user was joined, last: the position at which that ended, the largest position when they are
+    /// joined now, 0 when they never were.
+    pub fn joined_until(&self) -> LogPosition {
+        self.joined_until
+    }
+
+    /// Whether the user may see an event that is in the log, and wants to `[C-S §11.10, §11.25]`.
+    pub fn shows(&self, event: &StoredEvent) -> Result<bool, DatabaseError> {
+        let (Some(position), Some(states)) = (event.position, event.states) else { return Ok(false) };
+        // State is shown whoever sent it: clients could not make sense of the room without.
+        let is_ignored = event.pdu.state_key().is_none()
+            && self.reader.ignored_users.iter().any(|ignored| ignored == event.pdu.sender());
+        if is_ignored {
+            return Ok(false);
+        }
+        let before = self.standing(states.before)?;
+        let joined_since = position < self.joined_until;
+        Ok(visibility::user_may_see(&event.pdu, &self.reader.user_id, &before, joined_since))
+    }
+
+    fn standing(&self, root: StateRoot) -> Result<Rc<visibility::Standing>, DatabaseError> {
+        if let Some((of, standing)) = self.last_standing.borrow().as_ref()
+            && *of == root
+        {
+            return Ok(Rc::clone(standing));
+        }
+        let standing = Rc::new(State::at(self.store, root).standing(&self.reader.user_id)?);
+        *self.last_standing.borrow_mut() = Some((root, Rc::clone(&standing)));
+        Ok(standing)
+    }
+
+    /// The JSON of an event for the user. Whether they may see it is not asked here.
+    pub fn render(&self, event: &StoredEvent, form: Form) -> Result<String, DatabaseError> {
+        let mut json = Writer::new();
+        match form {
+            Form::Federation => {
+                for (key, value) in event.pdu.object() {
+                    json.member_as_written(key.text(), value.text());
+                }
+                if event.pdu.object().get("event_id").is_none() {
+                    json.string("event_id", event.pdu.event_id().as_str());
+                }
+            }
+            Form::Client | Form::WithoutRoom => self.client_members(event, form, &mut json)?,
+        }
+        json.member("unsigned", &self.unsigned(event)?);
+        Ok(json.finish())
+    }
+
+    fn client_members(
+        &self,
+        event: &StoredEvent,
+        form: Form,
+        json: &mut Writer,
+    ) -> Result<(), DatabaseError> {
+        let redacts = self.redacts(&event.pdu);
+        let content = match &redacts {
+            // Clients of any age find the redacted event both in the content and beside it.
+            Some(redacts) if event.pdu.content_object().get("redacts").is_none() => {
+                let mut content = Writer::new();
+                for (key, value) in event.pdu.content_object() {
+                    content.member_as_written(key.text(), value.text());
+                }
+                content.string("redacts", redacts);
+                content.finish()
+            }
+            _ => event.pdu.content_json().to_owned(),
+        };
+        json.member("content", &content);
+        json.string("event_id", event.pdu.event_id().as_str());
+        json.member("origin_server_ts", &event.pdu.origin_server_ts().get().to_string());
+        if let Some(redacts) = &redacts {
+            json.string("redacts", redacts);
+        }
+        if form == Form::Client {
+            json.string("room_id", event.pdu.room_id().as_str());
+        }
+        json.string("sender", event.pdu.sender().as_str());
+        if let Some(state_key) = event.pdu.state_key() {
+            json.string("state_key", state_key);
+        }
+        json.string("type", event.pdu.event_type());
+        Ok(())
+    }
+
+    fn redacts(&self, pdu: &Pdu) -> Option<String> {
+        let is_redaction = pdu.event_type() == "m.room.redaction" && pdu.state_key().is_none();
+        is_redaction.then(|| pdu.redacts(&self.rules.redaction))?.map(|id| id.to_string())
+    }
+
+    /// What the server adds to an event `[C-S §7.3, UnsignedData]`.
+    fn unsigned(&self, event: &StoredEvent) -> Result<String, DatabaseError> {
+        let mut json = Writer::new();
+        let age = self.now.saturating_sub(event.pdu.origin_server_ts().get().into());
+        json.member("age", &age.to_string());
+        if let Some(states) = event.states {
+            let membership = self.standing(states.after)?;
+            json.string("membership", membership.membership.as_str());
+            if let Some(key) = event.key
+                && let Some(previous) = State::at(self.store, states.before).nid(key)?
+            {
+                json.member("prev_content", self.store.event(previous)?.pdu.content_json());
+            }
+        }
+        if let Some(redaction) = event.redacted_by {
+            let redaction = self.store.event(redaction)?;
+            json.member("redacted_because", &self.render(&redaction, Form::Client)?);
+        }
+        if let Some(txn) = &event.txn
+            && txn.device_id == self.reader.device_id.as_str()
+            && event.pdu.sender() == self.reader.user_id
+        {
+            json.string("transaction_id", &txn.txn_id);
+        }
+        Ok(json.finish())
+    }
+}
+
+/// See [`View::joined_until`].
+fn joined_until(store: &Store, user_id: &UserId) -> Result<LogPosition, DatabaseError> {
+    const ALWAYS: LogPosition = LogPosition(u64::MAX);
+    let Some(key) = store.key("m.room.member", user_id.as_str())? else { return Ok(LogPosition(0)) };
+    let mut until = ALWAYS;
+    let mut nid = State::current(store)?.nid(key)?;
+    for _ in 0..MAX_CHANGES {
+        let Some(event) = nid.map(|nid| store.event(nid)).transpose()? else { break };
+        if visibility::membership(Some(&event.pdu)) == MembershipState::Join {
+            return Ok(until);
+        }
+        let Some(states) = event.states else { break };
+        until = event.position.unwrap_or(until);
+        nid = State::at(store, states.before).nid(key)?;
+    }
+    Ok(LogPosition(0))
+}
+
+/// Writes an object of JSON, member by member.
+pub struct Writer(String);
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Writer {
+    /// An object without members.
+    pub fn new() -> Self {
+        Self("{".to_owned())
+    }
+
+    /// Adds a member whose key needs no escapes and whose value is JSON.
+    pub fn member(&mut self, key: &str, json: &str) {
+        self.comma();
+        self.0.push('"');
+        self.0.push_str(key);
+        self.0.push_str("\":");
+        self.0.push_str(json);
+    }
+
+    /// Adds a member whose value is a string.
+    pub fn string(&mut self, key: &str, value: &str) {
+        self.member(key, "");
+        write_string(value, &mut self.0);
+    }
+
+    /// Adds a member whose value is an array of JSON values.
+    pub fn array<S: AsRef<str>>(&mut self, key: &str, values: impl IntoIterator<Item = S>) {
+        self.member(key, "[");
+        for (index, value) in values.into_iter().enumerate() {
+            if index > 0 {
+                self.0.push(',');
+            }
+            self.0.push_str(value.as_ref());
+        }
+        self.0.push(']');
+    }
+
+    /// Adds a member whose key and value are JSON.
+    pub fn member_as_written(&mut self, key: &str, json: &str) {
+        self.comma();
+        self.0.push_str(key);
+        self.0.push(':');
+        self.0.push_str(json);
+    }
+
+    /// Whether there are no members.
+    pub fn is_empty(&self) -> bool {
+        self.0.len() <= 1
+    }
+
+    /// The object.
+    pub fn finish(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+
+    fn comma(&mut self) {
+        if !self.is_empty() {
+            self.0.push(',');
+        }
+    }
+}
