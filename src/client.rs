@@ -3,7 +3,9 @@
 pub mod account;
 pub mod capabilities;
 pub mod device;
+pub mod filter;
 pub mod moderation;
+pub mod profile;
 pub mod registration;
 pub mod session;
 #[cfg(test)]

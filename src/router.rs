@@ -133,17 +133,21 @@ impl Router {
         O: OutgoingResponse + 'static,
         F: Future<Output = Result<O, MatrixError>> + 'static,
     {
-        let handler = Rc::new(move |ctx: Ctx, incoming: Incoming| {
-            async move {
-                let result = match authenticate(&ctx, &incoming).await {
-                    Ok(auth) => handler(ctx, auth, incoming).await,
-                    Err(error) => Err(error),
-                };
-                answer::from_result(result)
-            }
-            .boxed_local()
-        });
-        self.insert(method, template, DEFAULT_BODY_LIMIT, Action::Buffered(handler));
+        self.insert(method, template, DEFAULT_BODY_LIMIT, Action::Buffered(erase_plain(handler)));
+    }
+
+    /// Adds a handler at every path of the metadata of `R`; it gets the request as it is, for it keeps more
+    /// of it than ruma's type does, or tells faults apart that ruma does not.
+    pub fn add_raw<R, A, O, F>(&mut self, handler: fn(Ctx, A, Incoming) -> F)
+    where
+        R: Metadata,
+        A: FromRequest + 'static,
+        O: OutgoingResponse + 'static,
+        F: Future<Output = Result<O, MatrixError>> + 'static,
+    {
+        for template in R::PATH_BUILDER.all_paths() {
+            self.add_plain(R::METHOD, template, handler);
+        }
     }
 
     /// Adds a handler whose bodies stream.
@@ -240,8 +244,26 @@ where
     })
 }
 
+fn erase_plain<A, O, F>(handler: fn(Ctx, A, Incoming) -> F) -> Handler
+where
+    A: FromRequest + 'static,
+    O: OutgoingResponse + 'static,
+    F: Future<Output = Result<O, MatrixError>> + 'static,
+{
+    Rc::new(move |ctx, incoming| {
+        async move {
+            let result = match authenticate(&ctx, &incoming).await {
+                Ok(auth) => handler(ctx, auth, incoming).await,
+                Err(error) => Err(error),
+            };
+            answer::from_result(result)
+        }
+        .boxed_local()
+    })
+}
+
 /// The typed request.
-fn parse<R: IncomingRequest>(incoming: &Incoming) -> Result<R, MatrixError> {
+pub fn parse<R: IncomingRequest>(incoming: &Incoming) -> Result<R, MatrixError> {
     let mut request = Request::new(incoming.request.body().as_slice());
     *request.method_mut() = incoming.request.method().clone();
     *request.uri_mut() = incoming.request.uri().clone();

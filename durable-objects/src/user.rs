@@ -2,8 +2,10 @@
 
 mod account;
 mod device;
+mod filter;
 mod membership;
 mod password;
+mod profile;
 mod session;
 mod short_lived_token;
 mod sync;
@@ -32,6 +34,8 @@ impl Engine for UserEngine {
     const MIGRATIONS: &'static [Migration] = &[
         (1, include_str!("../../schema/user/0001_account.sql")),
         (2, include_str!("../../schema/user/0002_short_lived_token.sql")),
+        (3, include_str!("../../schema/user/0003_profile.sql")),
+        (4, include_str!("../../schema/user/0004_filter.sql")),
         (10, include_str!("../../schema/user/0010_sync.sql")),
     ];
 
@@ -75,6 +79,10 @@ impl Engine for UserEngine {
             sync user::IssueOpenIdToken => issue_open_id_token,
             sync user::IssueLoginToken => issue_login_token,
             sync user::CheckOpenIdToken => check_open_id_token,
+            sync user::GetProfile => get_profile,
+            sync user::SetProfileField => set_profile_field,
+            sync user::StoreFilter => store_filter,
+            sync user::GetFilter => get_filter,
             sync user::SetMembership => set_membership,
             sync user::RoomChanged => room_changed,
             sync user::RoomStirred => room_stirred,

@@ -4,3 +4,4 @@ mod accounts;
 mod admin;
 mod devices;
 mod management;
+mod user_data;

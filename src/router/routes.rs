@@ -1,16 +1,21 @@
 //! The list of all routes.
 
 use http::Method;
-use ruma::api::client::account::{
-    add_3pid, bind_3pid, request_3pid_management_token_via_email, request_3pid_management_token_via_msisdn,
-    request_password_change_token_via_email, request_password_change_token_via_msisdn,
-    request_registration_token_via_email, request_registration_token_via_msisdn,
+use ruma::api::client::{
+    account::{
+        add_3pid, bind_3pid, request_3pid_management_token_via_email,
+        request_3pid_management_token_via_msisdn, request_password_change_token_via_email,
+        request_password_change_token_via_msisdn, request_registration_token_via_email,
+        request_registration_token_via_msisdn,
+    },
+    filter::create_filter,
+    profile::{get_profile_field, set_profile_field},
 };
 
 use super::{Incoming, Router};
 use crate::{
     admin::{register, registration_tokens},
-    client::{account, capabilities, device, moderation, registration, session},
+    client::{account, capabilities, device, filter, moderation, profile, registration, session},
     discovery, federation, metrics,
 };
 
@@ -19,6 +24,7 @@ pub fn add_all(router: &mut Router) {
     own(router);
     client_discovery(router);
     accounts(router);
+    user_data(router);
     administration(router);
     federation_keys(router);
 }
@@ -81,6 +87,17 @@ fn contacts(router: &mut Router) {
     router.add(account::validate_contact::<request_3pid_management_token_via_msisdn::v3::Request>);
     router.add(account::validate_for_password::<request_password_change_token_via_email::v3::Request>);
     router.add(account::validate_for_password::<request_password_change_token_via_msisdn::v3::Request>);
+}
+
+/// `[C-S §7, §9, §11.10]` What a user keeps here.
+fn user_data(router: &mut Router) {
+    router.add_raw::<create_filter::v3::Request, _, _, _>(filter::create_filter);
+    router.add(filter::get_filter);
+    router.add(profile::get_profile);
+    router.add_raw::<get_profile_field::v3::Request, _, _, _>(profile::get_profile_field);
+    router.add_raw::<set_profile_field::v3::Request, _, _, _>(profile::set_profile_field);
+    router.add(profile::delete_profile_field);
+    router.add(federation::query::get_profile_information);
 }
 
 /// Synapse's admin API.

@@ -2,6 +2,8 @@
 
 mod account;
 mod device;
+mod filter;
+mod profile;
 mod sync;
 
-pub use self::{account::*, device::*, sync::*};
+pub use self::{account::*, device::*, filter::*, profile::*, sync::*};

@@ -112,10 +112,13 @@ impl UserEngine {
         })
     }
 
-    pub(super) fn deactivate_account(&self, _: DeactivateAccount) -> Result<(), MatrixError> {
+    pub(super) fn deactivate_account(&self, command: DeactivateAccount) -> Result<(), MatrixError> {
         let db = self.runtime.db.as_ref();
         db.transaction(|| {
             db.execute(CLOSE, params![self.runtime.platform.now()])?;
+            if command.erase {
+                self.erase_profile()?;
+            }
             self.remove_devices(&self.device_ids()?)
         })
     }

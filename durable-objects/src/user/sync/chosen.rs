@@ -21,7 +21,9 @@ impl UserEngine {
         let json = match wanted {
             None => None,
             Some(WantedFilter::Definition(json)) => Some(json),
-            Some(WantedFilter::Id(_)) => return Err(MatrixError::not_found("No such filter")),
+            Some(WantedFilter::Id(id)) => {
+                Some(self.filter(&id)?.ok_or_else(|| MatrixError::invalid_param("No such filter"))?)
+            }
         };
         let filter = json.as_ref().map(|json| Raw::<FilterDefinition>::from_json(json.clone()).deserialize());
         let filter = filter
