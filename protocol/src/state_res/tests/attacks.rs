@@ -29,15 +29,15 @@ struct Branch {
 /// A public room of Alice, who has power 100, Bob, who has 50, and Mallory.
 struct Room {
     rules: RoomVersionRules,
-    room: MemoryRoom,
-    room_id: String,
+    store: MemoryRoom,
+    id: String,
     count: u64,
 }
 
 impl Room {
     fn new(rules: &RoomVersionRules) -> (Self, Branch) {
         let rules = rules.clone();
-        let mut room = Self { rules, room: MemoryRoom::default(), room_id: "!r:a".to_owned(), count: 0 };
+        let mut room = Self { rules, store: MemoryRoom::default(), id: "!r:a".to_owned(), count: 0 };
         let mut branch = Branch::default();
         room.send(&mut branch, ALICE, "m.room.create", "", json!({"creator": ALICE}));
         room.join(&mut branch, ALICE);
@@ -77,7 +77,7 @@ impl Room {
                 self.count.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 16,
                 self.count
             ),
-            room_id: in_room.then_some(&self.room_id),
+            room_id: in_room.then_some(&self.id),
             sender,
             event_type,
             state_key,
@@ -88,21 +88,21 @@ impl Room {
             auth_events: &auth_events,
         };
         let event = draft.pdu().unwrap();
-        event.room_id().as_str().clone_into(&mut self.room_id);
+        event.room_id().as_str().clone_into(&mut self.id);
         check_state_dependent(rules, &event, &branch.state).unwrap();
-        let nid = self.room.add(event, false).unwrap();
+        let nid = self.store.add(event, false).unwrap();
         let before = branch.root.unwrap_or(StateRoot::EMPTY);
-        branch.root = Some(self.room.state_after(before, nid).unwrap());
+        branch.root = Some(self.store.state_after(before, nid).unwrap());
         let key = (event_type.to_owned(), state_key.to_owned());
-        branch.state.insert(key, self.room.event(nid).unwrap());
+        branch.state.insert(key, self.store.event(nid).unwrap());
     }
 
     fn resolve(&mut self, branches: &[&Branch]) -> State {
         let roots: Vec<StateRoot> = branches.iter().filter_map(|branch| branch.root).collect();
-        let root = resolve(&self.rules, &mut self.room, &roots).unwrap();
+        let root = resolve(&self.rules, &mut self.store, &roots).unwrap();
         let mut state = State::new();
-        for entry in crate::state_tree::entries(&self.room, root) {
-            let event: Rc<_> = self.room.event(entry.unwrap().1).unwrap();
+        for entry in crate::state_tree::entries(&self.store, root) {
+            let event: Rc<_> = self.store.event(entry.unwrap().1).unwrap();
             state.insert((event.event_type().to_owned(), event.state_key().unwrap().to_owned()), event);
         }
         state
@@ -178,9 +178,9 @@ fn cost_of_a_fork(rules: &RoomVersionRules, members: usize) -> (usize, usize) {
     room.join(&mut here, "@new:h");
     room.send(&mut there, MALLORY, "m.room.topic", "", json!({"topic": "mine"}));
     room.join(&mut there, "@new:t");
-    room.room.reset_loads();
-    resolve(&room.rules, &mut room.room, &[here.root.unwrap(), there.root.unwrap()]).unwrap();
-    room.room.loads()
+    room.store.reset_loads();
+    resolve(&room.rules, &mut room.store, &[here.root.unwrap(), there.root.unwrap()]).unwrap();
+    room.store.loads()
 }
 
 #[test]
