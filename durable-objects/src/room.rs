@@ -3,11 +3,13 @@
 //! - [`store`]: all SQL.
 //! - [`state`]: the room's state at some root.
 //! - [`commit`]: the one way by which events get in.
+//! - [`graph`]: walks over events, and what other servers may see.
 //! - `wake`: telling followers afterwards.
 //! - [`view`]: the room as one user sees it.
 
 pub mod commit;
 pub mod filter;
+pub mod graph;
 mod outbound;
 pub mod state;
 pub mod store;

@@ -19,8 +19,11 @@
 
 mod admit;
 mod checks;
+mod import;
 mod local;
+mod outliers;
 mod redaction;
+mod remote;
 mod residents;
 mod resolve;
 
@@ -29,11 +32,16 @@ use std::rc::Rc;
 use ruma::{OwnedServerName, OwnedUserId, ServerName, room_version_rules::RoomVersionRules};
 use selvedge_protocol::{
     auth::Rejection,
-    event::{BuildError, ParseError},
+    event::{BuildError, ParseError, Pdu},
     nid::EventNid,
 };
 
-pub use self::local::{Author, Committed, NewEvent, build_create};
+pub use self::{
+    import::{ImportError, Piece},
+    local::{Author, Committed, NewEvent, build_create},
+    outliers::Outlier,
+    remote::{HistoryEvent, Received, RemoteEvent},
+};
 use super::store::{RoomMeta, Writer};
 use crate::{database::DatabaseError, matrix_error::MatrixError, rpc::room::LogPosition};
 
@@ -55,6 +63,9 @@ pub enum CommitError {
     /// There is no such room here, or it has no state yet.
     #[error("no such room")]
     NoRoom,
+    /// The event is of another room.
+    #[error("the event is of another room")]
+    OtherRoom,
     /// The room exists already.
     #[error("the room exists already")]
     RoomExists,
@@ -74,6 +85,7 @@ impl From<CommitError> for MatrixError {
                 Self::too_large("The event is too large")
             }
             CommitError::Malformed(error) => Self::bad_json(format!("Not an event: {error}")),
+            CommitError::OtherRoom => Self::bad_json("The event is of another room"),
             CommitError::NoRoom => Self::not_found("There is no such room"),
             CommitError::RoomExists => Self::room_in_use("The room exists already"),
         }
@@ -137,6 +149,11 @@ impl<'w, 's> Session<'w, 's> {
     fn finish(self) -> Result<Effects, CommitError> {
         self.writer.set_meta(self.meta)?;
         Ok(self.effects)
+    }
+
+    /// What is of another room must not come near.
+    fn require_room(&self, pdu: &Pdu) -> Result<(), CommitError> {
+        if pdu.room_id() == self.meta.room_id { Ok(()) } else { Err(CommitError::OtherRoom) }
     }
 
     /// The next nid.

@@ -29,7 +29,7 @@ pub use self::{
     events::{EventRow, NewRow, Standing, States, StoredEvent, Txn},
     keys::StateKey,
     log::{LogEntry, LogKind, NewEntry},
-    members::{LocalMember, ResidentServer},
+    members::{LocalMember, MemberRow, ResidentServer},
     meta::RoomMeta,
     relations::RelationRow,
 };

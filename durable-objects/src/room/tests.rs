@@ -9,6 +9,8 @@
 
 mod fixture;
 mod local;
+mod peer;
+mod remote;
 mod wake;
 
 pub(crate) use self::fixture::Fixture;

@@ -89,6 +89,19 @@ impl RoomEngine {
         self.start_waking();
     }
 
+    /// The same, but users whose own membership changed are told before this returns: what they ask
+    /// their actor next counts with it.
+    pub async fn tell(self: &Rc<Self>, mut effects: Effects) -> Result<(), DatabaseError> {
+        let changes = std::mem::take(&mut effects.memberships);
+        // Who could not be told is kept for the wake.
+        let is_told = self.tell_memberships(changes).await?;
+        self.wake(effects);
+        if !is_told {
+            self.start_waking();
+        }
+        Ok(())
+    }
+
     /// The user has fetched from the log: they are woken again when it grows.
     pub fn pulled_by_user(&self, user_id: &UserId) {
         self.wakes.users.borrow_mut().remove(user_id);

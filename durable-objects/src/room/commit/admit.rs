@@ -42,7 +42,14 @@ pub(super) enum Place {
     /// To its end; it may become a forward extremity.
     End,
     /// Into a gap; the current state is not touched.
-    Gap(Gap),
+    Gap {
+        /// Which gap.
+        id: u64,
+        /// A position that was taken from it.
+        position: LogPosition,
+    },
+    /// Not into the log; the current state is not touched.
+    Nowhere,
 }
 
 impl Session<'_, '_> {
@@ -53,7 +60,10 @@ impl Session<'_, '_> {
             Some(outlier) => outlier.nid,
             None => self.next_nid(),
         };
-        let redaction = self.take_redaction(admission, outlier.as_deref())?;
+        let redaction = match &outlier {
+            Some(outlier) if outlier.redacted_by.is_some() => None,
+            _ => self.find_redaction(admission.pdu)?,
+        };
         let pdu = match (&redaction, &outlier) {
             (Some(_), _) => Rc::new(admission.pdu.redacted(&self.rules.redaction)),
             (None, Some(outlier)) => Rc::clone(&outlier.pdu),
@@ -63,30 +73,27 @@ impl Session<'_, '_> {
         let states = self.states_around(admission, key, nid)?;
         let waiting = self.writer.missing_prev(pdu.event_id())?;
         let is_shown = admission.standing == Standing::Accepted && self.is_shown(admission, nid)?;
-        let position = if is_shown { Some(self.take_position(admission)?) } else { None };
+        let position = if is_shown { self.take_position(admission) } else { None };
 
-        let rejection = admission.rejection.as_deref();
+        let row = NewRow {
+            nid,
+            pdu: &pdu,
+            key,
+            generation: Self::generation(admission.auth),
+            auth_events: &nids(admission.auth),
+            standing: admission.standing,
+            rejection: admission.rejection.as_deref(),
+            position,
+            states: Some(states),
+            redacted_by: redaction,
+            txn: admission.txn,
+        };
         if outlier.is_some() {
-            self.writer.place_event(nid, admission.standing, rejection, position, states)?;
-            if let Some(redaction) = redaction {
-                self.writer.set_redacted(nid, redaction, &pdu)?;
-            }
+            self.writer.place_event(&row)?;
         } else {
-            self.writer.insert_event(&NewRow {
-                nid,
-                pdu: &pdu,
-                key,
-                generation: Self::generation(admission.auth),
-                auth_events: &nids(admission.auth),
-                standing: admission.standing,
-                rejection,
-                position,
-                states: Some(states),
-                redacted_by: redaction,
-                txn: admission.txn,
-            })?;
-            self.cite(&pdu, nid, admission.auth)?;
+            self.writer.insert_event(&row)?;
         }
+        self.cite(&pdu, nid, admission.auth)?;
         self.note_create(&pdu, nid, admission.standing);
         self.note_missing(admission, nid, position, &waiting)?;
         if admission.standing == Standing::Accepted && admission.place == Place::End {
@@ -145,18 +152,11 @@ impl Session<'_, '_> {
         Ok(States { before, after })
     }
 
-    fn take_position(&mut self, admission: &Admission<'_>) -> Result<LogPosition, DatabaseError> {
+    fn take_position(&mut self, admission: &Admission<'_>) -> Option<LogPosition> {
         match admission.place {
-            Place::End => Ok(self.next_position(if admission.missing.is_empty() { 1 } else { GAP })),
-            Place::Gap(gap) => {
-                let position = gap.free;
-                // What is before the gap is older than all that fills it, and must stay before it.
-                if position.0 == 0 || self.writer.log_entry(position)?.is_some() {
-                    return Err(DatabaseError::corrupt("a gap of the log has no room left"));
-                }
-                self.writer.set_gap(Gap { free: LogPosition(position.0.saturating_sub(1)), ..gap })?;
-                Ok(position)
-            }
+            Place::End => Some(self.next_position(if admission.missing.is_empty() { 1 } else { GAP })),
+            Place::Gap { position, .. } => Some(position),
+            Place::Nowhere => None,
         }
     }
 
@@ -175,13 +175,13 @@ impl Session<'_, '_> {
             return Ok(());
         }
         let gap = match (admission.place, position) {
-            (Place::Gap(gap), _) => Some(gap.id),
+            (Place::Gap { id, .. }, _) => Some(id),
             (Place::End, Some(position)) => {
                 let free = LogPosition(position.0.saturating_sub(1));
                 self.writer.set_gap(Gap { id: position.0, free })?;
                 Some(position.0)
             }
-            (Place::End, None) => None,
+            (Place::End, None) | (Place::Nowhere, _) => None,
         };
         for id in admission.missing {
             self.writer.insert_missing(id, nid, gap)?;
@@ -251,7 +251,7 @@ impl Session<'_, '_> {
     ) -> Result<(), DatabaseError> {
         let (root, broadcast) = match admission.place {
             Place::End => (self.meta.root, admission.broadcast),
-            Place::Gap(_) => (states.after, false),
+            Place::Gap { .. } | Place::Nowhere => (states.after, false),
         };
         self.effects.broadcast |= broadcast;
         let entry =

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId, ServerName, UInt,
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId, ServerName,
     room_version_rules::{EventsReferenceFormatVersion, RoomVersionRules},
     signatures::Ed25519KeyPair,
 };
@@ -377,9 +377,4 @@ impl Session<'_, '_> {
         }
         Ok(())
     }
-}
-
-/// The time `milliseconds` after the epoch, as events have it.
-pub(super) fn timestamp(milliseconds: u64) -> MilliSecondsSinceUnixEpoch {
-    MilliSecondsSinceUnixEpoch(UInt::try_from(milliseconds).unwrap_or(UInt::MAX))
 }

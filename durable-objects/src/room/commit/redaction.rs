@@ -48,19 +48,12 @@ impl Session<'_, '_> {
         Ok(matches!((power, levels.level(Level::Redact)), (Ok(power), Ok(needed)) if power >= needed))
     }
 
-    /// The redaction that was here before the event that is now admitted, if its sender may redact it.
-    pub(super) fn take_redaction(
-        &self,
-        admission: &Admission<'_>,
-        outlier: Option<&StoredEvent>,
-    ) -> Result<Option<EventNid>, DatabaseError> {
-        if outlier.is_some_and(|outlier| outlier.redacted_by.is_some()) {
-            return Ok(None);
-        }
-        for (nid, _) in self.writer.pending_redactions(admission.pdu.event_id())? {
+    /// The redaction that was here before its target, which is now stored, if its sender may redact it.
+    pub(super) fn find_redaction(&self, target: &Pdu) -> Result<Option<EventNid>, DatabaseError> {
+        for (nid, _) in self.writer.pending_redactions(target.event_id())? {
             let redaction = self.writer.event(nid)?;
             let Some(states) = redaction.states else { continue };
-            if self.may_redact(&redaction.pdu, states.before, admission.pdu)? {
+            if self.may_redact(&redaction.pdu, states.before, target)? {
                 return Ok(Some(nid));
             }
         }

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 use ruma::{OwnedServerName, OwnedUserId};
 use selvedge_protocol::{
     nid::EventNid,
-    state_tree::{self, StateRoot},
+    state_tree::{self, Difference, StateRoot},
 };
 
 use super::{MembershipChange, Session};
 use crate::{
     database::DatabaseError,
-    room::store::{LocalMember, ResidentServer},
+    room::store::{LocalMember, MemberRow, ResidentServer},
 };
+
+/// How many differences are looked at in one query.
+const BATCH: usize = 500;
 
 impl Session<'_, '_> {
     /// Makes `root` the current state. What it costs follows what differs from the one before.
@@ -22,14 +25,10 @@ impl Session<'_, '_> {
         if before == root {
             return Ok(());
         }
-        let mut servers: BTreeMap<OwnedServerName, i64> = BTreeMap::new();
-        for difference in state_tree::diff(&*self.writer, before, root)? {
-            let (event_type, state_key) = self.writer.key_pair(difference.key)?;
-            if event_type != "m.room.member" {
-                continue;
-            }
-            let Ok(user_id) = OwnedUserId::try_from(state_key) else { continue };
-            self.count_member(user_id, difference.left, difference.right, &mut servers)?;
+        let mut servers = BTreeMap::new();
+        let differences = state_tree::diff(&*self.writer, before, root)?;
+        for batch in differences.chunks(BATCH) {
+            self.count_members(batch, &mut servers)?;
         }
         for (name, change) in servers.into_iter().filter(|(_, change)| *change != 0) {
             self.count_server(name, change)?;
@@ -37,15 +36,37 @@ impl Session<'_, '_> {
         Ok(())
     }
 
+    fn count_members(
+        &mut self,
+        differences: &[Difference],
+        servers: &mut BTreeMap<OwnedServerName, i64>,
+    ) -> Result<(), DatabaseError> {
+        let nids: Vec<_> =
+            differences.iter().flat_map(|difference| [difference.left, difference.right]).flatten().collect();
+        let members: BTreeMap<_, _> =
+            self.writer.members_of(&nids)?.into_iter().map(|member| (member.nid, member)).collect();
+        for difference in differences {
+            let member = |nid: Option<EventNid>| nid.and_then(|nid| members.get(&nid));
+            let (left, right) = (member(difference.left), member(difference.right));
+            if let Some(either) = left.or(right) {
+                let membership = |member: Option<&MemberRow>| {
+                    member.and_then(|member| member.membership.clone()).unwrap_or_else(|| "leave".to_owned())
+                };
+                let Ok(user_id) = OwnedUserId::try_from(either.user_id.as_str()) else { continue };
+                self.count_member(user_id, &membership(left), membership(right), difference.right, servers)?;
+            }
+        }
+        Ok(())
+    }
+
     fn count_member(
         &mut self,
         user_id: OwnedUserId,
-        left: Option<EventNid>,
-        right: Option<EventNid>,
+        before: &str,
+        after: String,
+        nid: Option<EventNid>,
         servers: &mut BTreeMap<OwnedServerName, i64>,
     ) -> Result<(), DatabaseError> {
-        let before = self.membership(left)?;
-        let after = self.membership(right)?;
         let change = |of: &str| i64::from(after == of).saturating_sub(i64::from(before == of));
         self.meta.joined = self.meta.joined.saturating_add_signed(change("join"));
         self.meta.invited = self.meta.invited.saturating_add_signed(change("invite"));
@@ -55,20 +76,12 @@ impl Session<'_, '_> {
             return Ok(());
         }
         let position = self.meta.last_position;
-        self.writer.set_local_member(&LocalMember {
-            user_id: user_id.clone(),
-            membership: after,
-            nid: right,
-            position,
-        })?;
+        let member = LocalMember { user_id, membership: after, nid, position };
+        self.writer.set_local_member(&member)?;
+        let user_id = member.user_id;
         self.effects.memberships.retain(|change| change.user_id != user_id);
-        self.effects.memberships.push(MembershipChange { user_id, nid: right, position });
+        self.effects.memberships.push(MembershipChange { user_id, nid, position });
         Ok(())
-    }
-
-    fn membership(&self, nid: Option<EventNid>) -> Result<String, DatabaseError> {
-        let membership = nid.map(|nid| self.writer.membership_of(nid)).transpose()?.flatten();
-        Ok(membership.unwrap_or_else(|| "leave".to_owned()))
     }
 
     fn count_server(&mut self, name: OwnedServerName, change: i64) -> Result<(), DatabaseError> {

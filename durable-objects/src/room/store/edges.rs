@@ -11,10 +11,10 @@ use crate::{
 };
 
 const MISSING_BY_ID: &str = "SELECT child, gap FROM missing_prev WHERE event_id = ?";
-const MISSING_ABOVE: &str = "SELECT DISTINCT m.event_id FROM missing_prev m JOIN gap g ON g.id = m.gap \
-     WHERE g.free <= ? ORDER BY g.free DESC LIMIT ?";
-const MISSING_BELOW: &str = "SELECT id FROM gap WHERE id <= ? AND free >= ? \
-     AND EXISTS (SELECT 1 FROM missing_prev WHERE gap = gap.id) ORDER BY id DESC LIMIT 1";
+const MISSING_UP_TO: &str = "SELECT m.event_id FROM missing_prev m JOIN gap g ON g.id = m.gap \
+     WHERE g.free <= ? GROUP BY m.event_id ORDER BY max(g.free) DESC LIMIT ?";
+const OPEN_GAP: &str = "SELECT id, free FROM gap WHERE free < ? AND free >= ? \
+     AND EXISTS (SELECT 1 FROM missing_prev m WHERE m.gap = gap.id) ORDER BY free DESC LIMIT 1";
 const INSERT_MISSING: &str = "INSERT INTO missing_prev (event_id, child, gap) VALUES (?, ?, ?) \
      ON CONFLICT (event_id, child) DO UPDATE SET gap = excluded.gap";
 const DELETE_MISSING: &str = "DELETE FROM missing_prev WHERE event_id = ?";
@@ -57,16 +57,18 @@ impl Store {
         up_to: LogPosition,
         limit: u32,
     ) -> Result<Vec<OwnedEventId>, DatabaseError> {
-        let ids: Vec<String> = self.db().query(MISSING_ABOVE, params![up_to.0, limit], |row| row.get(0))?;
+        let ids: Vec<String> = self.db().query(MISSING_UP_TO, params![up_to.0, limit], |row| row.get(0))?;
         ids.into_iter()
             .map(|id| OwnedEventId::try_from(id).map_err(|_| DatabaseError::corrupt("event id")))
             .collect()
     }
 
-    /// The latest gap that lies below `up_to` and not wholly below `after`: paging backwards through
-    /// `(after, up_to]` must stop there until it is filled.
-    pub fn gap_in(&self, after: LogPosition, up_to: LogPosition) -> Result<Option<u64>, DatabaseError> {
-        self.db().query_first(MISSING_BELOW, params![up_to.0, after.0], |row| row.get(0))
+    /// The latest gap within `(after, up_to]`: paging backwards from `up_to` must stop at its
+    /// [`Gap::free`] until it is filled.
+    pub fn gap_in(&self, after: LogPosition, up_to: LogPosition) -> Result<Option<Gap>, DatabaseError> {
+        self.db().query_first(OPEN_GAP, params![up_to.0, after.0], |row| {
+            Ok(Gap { id: row.get(0)?, free: LogPosition(row.get(1)?) })
+        })
     }
 
     /// The gap with this id.

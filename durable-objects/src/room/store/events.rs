@@ -32,12 +32,12 @@ const ROW: &str =
 const POSITION: &str = "SELECT position FROM event WHERE nid = ?";
 const MEMBERSHIP: &str = "SELECT membership FROM event WHERE nid = ?";
 const BY_TXN: &str = "SELECT event_id FROM event WHERE sender = ? AND txn = ? AND type = ?";
-const UNCHECKED: &str = "SELECT nid FROM event WHERE standing = 3 AND nid > ? ORDER BY nid LIMIT ?";
+const UNCHECKED: &str = "SELECT nid FROM event WHERE standing = 3 LIMIT ?";
 const INSERT: &str = "INSERT INTO event (nid, event_id, sender, type, key, membership, ts, depth, generation, \
      auth_events, standing, rejection, position, state_before, state_after, redacted_by, txn, json) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const PLACE: &str = "UPDATE event SET standing = ?, rejection = ?, position = ?, state_before = ?, \
-     state_after = ? WHERE nid = ?";
+const PLACE: &str = "UPDATE event SET generation = ?, auth_events = ?, standing = ?, rejection = ?, position = ?, \
+     state_before = ?, state_after = ?, redacted_by = coalesce(?, redacted_by), json = ? WHERE nid = ?";
 const SET_POSITION: &str = "UPDATE event SET position = ? WHERE nid = ?";
 const CHECKED: &str =
     "UPDATE event SET generation = ?, auth_events = ?, standing = ?, rejection = ? WHERE nid = ?";
@@ -309,9 +309,9 @@ impl Store {
         id.map(|id| OwnedEventId::try_from(id).map_err(|_| DatabaseError::corrupt("event id"))).transpose()
     }
 
-    /// Up to `limit` events of the import under way that were not checked yet, after `after`.
-    pub fn unchecked(&self, after: EventNid, limit: u32) -> Result<Vec<EventNid>, DatabaseError> {
-        self.db().query(UNCHECKED, params![after.0, limit], |row| row.get(0).map(EventNid))
+    /// Up to `limit` events of the import under way that were not checked yet.
+    pub fn unchecked(&self, limit: u32) -> Result<Vec<EventNid>, DatabaseError> {
+        self.db().query(UNCHECKED, params![limit], |row| row.get(0).map(EventNid))
     }
 }
 
@@ -346,25 +346,22 @@ impl Writer<'_> {
         )
     }
 
-    /// Gives an outlier its place.
-    pub fn place_event(
-        &mut self,
-        nid: EventNid,
-        standing: Standing,
-        rejection: Option<&str>,
-        position: Option<LogPosition>,
-        states: States,
-    ) -> Result<(), DatabaseError> {
-        self.inner.events.borrow_mut().remove(&nid);
+    /// Gives an outlier its place: writes all of its row but the event's own fields.
+    pub fn place_event(&mut self, row: &NewRow<'_>) -> Result<(), DatabaseError> {
+        self.inner.events.borrow_mut().remove(&row.nid);
         self.db().execute(
             PLACE,
             params![
-                standing.number(),
-                rejection,
-                position.map(|position| position.0),
-                states.before.0,
-                states.after.0,
-                nid.0
+                row.generation,
+                &pack(row.auth_events),
+                row.standing.number(),
+                row.rejection,
+                row.position.map(|position| position.0),
+                row.states.map(|states| states.before.0),
+                row.states.map(|states| states.after.0),
+                row.redacted_by.map(|nid| nid.0),
+                row.pdu.json(),
+                row.nid.0
             ],
         )
     }

@@ -10,6 +10,8 @@ use crate::{
     rpc::room::LogPosition,
 };
 
+const MEMBERS_OF: &str = "SELECT e.nid, k.state_key, e.membership FROM json_each(?) j JOIN event e ON e.nid = j.value \
+     JOIN state_key k ON k.nid = e.key WHERE e.type = 'm.room.member'";
 const MEMBER: &str = "SELECT user_id, membership, nid, position FROM local_member WHERE user_id = ?";
 const JOINED: &str = "SELECT user_id FROM local_member WHERE membership = 'join' AND user_id > ? \
      ORDER BY user_id LIMIT ?";
@@ -51,6 +53,17 @@ impl LocalMember {
     }
 }
 
+/// A member event, as far as counting needs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberRow {
+    /// The event.
+    pub nid: EventNid,
+    /// Its state key, which is a user id in any event that was accepted.
+    pub user_id: String,
+    /// Its `membership`.
+    pub membership: Option<String>,
+}
+
 /// Another server that has, or had, users in the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResidentServer {
@@ -77,6 +90,14 @@ impl ResidentServer {
 }
 
 impl Store {
+    /// Those of the events that are member events.
+    pub fn members_of(&self, nids: &[EventNid]) -> Result<Vec<MemberRow>, DatabaseError> {
+        let list = nids.iter().map(|nid| nid.0.to_string()).collect::<Vec<_>>().join(",");
+        self.db().query(MEMBERS_OF, params![&format!("[{list}]")], |row| {
+            Ok(MemberRow { nid: EventNid(row.get(0)?), user_id: row.get(1)?, membership: row.get(2)? })
+        })
+    }
+
     /// A local user's membership in the current state, if they ever had one.
     pub fn local_member(&self, user_id: &UserId) -> Result<Option<LocalMember>, DatabaseError> {
         self.db().query_first(MEMBER, params![user_id.as_str()], LocalMember::read)

@@ -1,0 +1,316 @@
+//! Events of other servers `[S-S §5.1.1, checks performed on receipt of a PDU]`.
+//!
+//! Steps 1 to 3 made the event a [`VerifiedPdu`]; 4 to 6 are here.
+
+use std::{collections::BTreeMap, rc::Rc};
+
+use ruma::{OwnedEventId, ServerName};
+use selvedge_protocol::{
+    event::{Pdu, VerifiedPdu},
+    nid::EventNid,
+    state_tree::StateRoot,
+};
+
+use super::{
+    CommitError, Effects, Session,
+    admit::{Admission, Place},
+    checks::find_auth_events,
+};
+use crate::{
+    database::DatabaseError,
+    room::{
+        RoomEngine,
+        store::{Gap, Standing, StoredEvent},
+    },
+    rpc::room::LogPosition,
+};
+
+/// An event that another server sent.
+#[derive(Debug, Clone)]
+pub struct RemoteEvent {
+    /// The event.
+    pub pdu: VerifiedPdu,
+    /// The state before it, as asked of another server (see [`RoomEngine::root_of`]), where previous
+    /// events are missing that nobody has.
+    pub state_before: Option<StateRoot>,
+    /// Whether this server must pass it on: a join, leave or knock that was made through it.
+    pub broadcast: bool,
+}
+
+/// What came of an event of another server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// It was in the room before.
+    Known,
+    /// It is in the room; where in the log, unless it is a redaction whose target is missing.
+    Accepted(Option<LogPosition>),
+    /// It breaks a rule now, and did not when it was sent: in the DAG, and not shown.
+    SoftFailed(String),
+    /// It breaks a rule.
+    Rejected(String),
+    /// These events are needed first. Nothing was written.
+    Missing {
+        /// Previous events without known state.
+        prevs: Vec<OwnedEventId>,
+        /// Auth events.
+        auth: Vec<OwnedEventId>,
+    },
+    /// History that nothing in the room leads to. Nothing was written.
+    Unconnected,
+}
+
+/// An event of the past.
+#[derive(Debug, Clone)]
+pub struct HistoryEvent {
+    /// The event.
+    pub pdu: VerifiedPdu,
+    /// The state before it, where its previous events are missing.
+    pub state_before: Option<StateRoot>,
+}
+
+/// An event with what it refers to.
+struct Surroundings {
+    auth: Vec<Rc<StoredEvent>>,
+    prevs: Vec<EventNid>,
+    missing: Vec<OwnedEventId>,
+    before: StateRoot,
+}
+
+impl RoomEngine {
+    /// Takes in a new event of another server.
+    ///
+    /// The effects are to be given to [`RoomEngine::wake`].
+    pub fn receive(
+        &self,
+        local: &ServerName,
+        event: &RemoteEvent,
+    ) -> Result<(Received, Effects), CommitError> {
+        self.store.write(|writer| {
+            let mut session = Session::open(writer, local)?;
+            let received = session.receive(event)?;
+            Ok(match received {
+                Received::Known | Received::Missing { .. } => (received, Effects::default()),
+                _ => (received, session.finish()?),
+            })
+        })
+    }
+
+    /// Takes in events of the past, oldest first: the answer to a backfill. They go where the history
+    /// that they are of was missing, and change nothing of the present.
+    ///
+    /// The effects are to be given to [`RoomEngine::wake`].
+    pub fn receive_history(
+        &self,
+        local: &ServerName,
+        events: &[HistoryEvent],
+    ) -> Result<(Vec<Received>, Effects), CommitError> {
+        self.store.write(|writer| {
+            let mut session = Session::open(writer, local)?;
+            let places = session.places(events)?;
+            let received = events.iter().zip(places).map(|(event, place)| match place {
+                Some(place) => session.receive_old(event, place),
+                None => Ok(Received::Unconnected),
+            });
+            let received = received.collect::<Result<Vec<_>, CommitError>>()?;
+            Ok((received, session.finish()?))
+        })
+    }
+}
+
+impl Session<'_, '_> {
+    fn receive(&mut self, event: &RemoteEvent) -> Result<Received, CommitError> {
+        let pdu = &*event.pdu;
+        self.require_room(pdu)?;
+        if self.is_placed(pdu.event_id())? {
+            return Ok(Received::Known);
+        }
+        let around = match self.surroundings(&event.pdu, event.state_before)? {
+            Ok(around) => around,
+            Err(missing) => return Ok(missing),
+        };
+        let mut standing = Standing::Rejected;
+        let mut broken = self.check_history(pdu, &around)?;
+        if broken.is_none() {
+            // 6. Against the current state.
+            standing = Standing::Accepted;
+            if around.before != self.meta.root {
+                broken = self.check_by_state(pdu, self.meta.root)?.map(|rule| rule.to_string());
+                if broken.is_some() {
+                    standing = Standing::SoftFailed;
+                }
+            }
+        }
+        self.place(pdu, &around, standing, broken, Place::End, event.broadcast)
+    }
+
+    /// Takes in the join that ends an import. There is no current state to check it against: what came
+    /// with it becomes that.
+    pub(super) fn receive_join(&mut self, join: &RemoteEvent) -> Result<Received, CommitError> {
+        self.require_room(&join.pdu)?;
+        if self.is_placed(join.pdu.event_id())? {
+            return Ok(Received::Known);
+        }
+        let auth = match find_auth_events(self.writer, &join.pdu)? {
+            Ok(auth) => auth,
+            Err(auth) => return Ok(Received::Missing { prevs: Vec::new(), auth }),
+        };
+        let before = join.state_before.unwrap_or(StateRoot::EMPTY);
+        let mut missing = join.pdu.prev_events().to_vec();
+        for index in (0..missing.len()).rev() {
+            if let Some(id) = missing.get(index)
+                && self.is_placed(id)?
+            {
+                missing.remove(index);
+            }
+        }
+        let around = Surroundings { auth, prevs: Vec::new(), missing, before };
+        let broken = self.check_history(&join.pdu, &around)?;
+        let standing = if broken.is_none() { Standing::Accepted } else { Standing::Rejected };
+        self.place(&join.pdu, &around, standing, broken, Place::End, join.broadcast)
+    }
+
+    fn receive_old(&mut self, event: &HistoryEvent, place: Place) -> Result<Received, CommitError> {
+        self.require_room(&event.pdu)?;
+        if self.is_placed(event.pdu.event_id())? {
+            return Ok(Received::Known);
+        }
+        let around = match self.surroundings(&event.pdu, event.state_before)? {
+            Ok(around) => around,
+            Err(missing) => return Ok(missing),
+        };
+        let broken = self.check_history(&event.pdu, &around)?;
+        let standing = if broken.is_none() { Standing::Accepted } else { Standing::Rejected };
+        self.place(&event.pdu, &around, standing, broken, place, false)
+    }
+
+    /// Steps 4 and 5; the rule that the event breaks.
+    fn check_history(&self, pdu: &Pdu, around: &Surroundings) -> Result<Option<String>, DatabaseError> {
+        // An outlier that was rejected stays so.
+        let outlier = self.writer.find_event(pdu.event_id())?;
+        if let Some(outlier) = outlier.filter(|outlier| outlier.standing == Standing::Rejected) {
+            return Ok(Some(outlier.rejection.clone().unwrap_or_default()));
+        }
+        let mut broken = self.check_by_auth_events(pdu, &around.auth)?;
+        if broken.is_none() {
+            broken = self.check_by_state(pdu, around.before)?;
+        }
+        Ok(broken.map(|rule| rule.to_string()))
+    }
+
+    fn place(
+        &mut self,
+        pdu: &Pdu,
+        around: &Surroundings,
+        standing: Standing,
+        broken: Option<String>,
+        place: Place,
+        broadcast: bool,
+    ) -> Result<Received, CommitError> {
+        let nid = self.admit(&Admission {
+            pdu,
+            standing,
+            rejection: broken.clone(),
+            auth: &around.auth,
+            prevs: &around.prevs,
+            missing: &around.missing,
+            before: around.before,
+            place,
+            broadcast,
+            txn: None,
+        })?;
+        let broken = broken.unwrap_or_default();
+        Ok(match standing {
+            Standing::SoftFailed => Received::SoftFailed(broken),
+            Standing::Rejected => Received::Rejected(broken),
+            _ => Received::Accepted(self.writer.event_position(nid)?),
+        })
+    }
+
+    /// Finds what an event refers to, and the state before it. The inner error: what is missing.
+    fn surroundings(
+        &mut self,
+        pdu: &Pdu,
+        given: Option<StateRoot>,
+    ) -> Result<Result<Surroundings, Received>, CommitError> {
+        let mut prevs = Vec::with_capacity(pdu.prev_events().len());
+        let mut roots = Vec::from_iter(given);
+        let mut missing = Vec::new();
+        for id in pdu.prev_events() {
+            let prev = self.writer.find_nid(id)?.map(|nid| self.writer.event_row(nid)).transpose()?;
+            match prev.and_then(|prev| Some((prev.nid, prev.states?))) {
+                Some((nid, states)) => {
+                    prevs.push(nid);
+                    roots.push(states.after);
+                }
+                None => missing.push(id.clone()),
+            }
+        }
+        let auth = find_auth_events(self.writer, pdu)?;
+        let is_lost = given.is_none() && !missing.is_empty();
+        let auth = match auth {
+            Ok(auth) if !is_lost => auth,
+            auth => {
+                let prevs = if is_lost { missing } else { Vec::new() };
+                return Ok(Err(Received::Missing { prevs, auth: auth.err().unwrap_or_default() }));
+            }
+        };
+        if missing.is_empty() && given.is_some() {
+            // What is known here is better than what another server says.
+            roots.remove(0);
+        }
+        let before = self.resolve(&roots)?;
+        Ok(Ok(Surroundings { auth, prevs, missing, before }))
+    }
+
+    /// Where in the log each of the events goes: in front of what it was missing from. `None` for those
+    /// that nothing leads to.
+    fn places(&mut self, events: &[HistoryEvent]) -> Result<Vec<Option<Place>>, CommitError> {
+        let mut gap_of: BTreeMap<&OwnedEventId, Option<u64>> = BTreeMap::new();
+        let mut gaps = Vec::with_capacity(events.len());
+        for event in events.iter().rev() {
+            let waiting = self.writer.missing_prev(event.pdu.event_id())?;
+            let id = event.pdu.event_id().to_owned();
+            let known = gap_of.get(&id).copied();
+            let from_room = waiting.iter().map(|missing| missing.gap).max();
+            let gap = from_room.max(known);
+            if let Some(gap) = gap {
+                for prev in event.pdu.prev_events() {
+                    let earlier = gap_of.entry(prev).or_default();
+                    *earlier = (*earlier).max(gap);
+                }
+            }
+            gaps.push(gap);
+        }
+        gaps.reverse();
+        let mut ends: BTreeMap<u64, LogPosition> = BTreeMap::new();
+        for id in gaps.iter().flatten().flatten() {
+            if !ends.contains_key(id) {
+                let wanted = gaps.iter().filter(|gap| **gap == Some(Some(*id))).count();
+                ends.insert(*id, self.take_from_gap(*id, wanted)?);
+            }
+        }
+        let places = gaps.into_iter().map(|gap| {
+            let Some(gap) = gap else { return None };
+            let Some((id, position)) = gap.and_then(|id| Some((id, ends.get_mut(&id)?))) else {
+                return Some(Place::Nowhere);
+            };
+            *position = LogPosition(position.0.saturating_add(1));
+            Some(Place::Gap { id, position: *position })
+        });
+        Ok(places.collect())
+    }
+
+    /// Takes `count` positions from a gap; the one before the first of them.
+    fn take_from_gap(&mut self, id: u64, count: usize) -> Result<LogPosition, DatabaseError> {
+        let gap = self.writer.gap(id)?;
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let before = LogPosition(gap.free.0.saturating_sub(count));
+        // What is before the gap is older than all that fills it, and must stay before it.
+        let last = self.writer.log_last(gap.free)?.map_or(LogPosition(0), |entry| entry.position);
+        if gap.free.0 < count || before < last {
+            return Err(DatabaseError::corrupt("a gap of the log has no room left"));
+        }
+        self.writer.set_gap(Gap { id, free: before })?;
+        Ok(before)
+    }
+}

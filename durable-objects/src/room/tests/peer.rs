@@ -1,0 +1,316 @@
+//! Several servers that share a room, each with an engine of its own.
+
+use std::{cell::Cell, collections::BTreeMap, rc::Rc};
+
+use ruma::{
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId, UInt,
+    room_version_rules::RoomVersionRules, signatures::Ed25519KeyPair,
+};
+use selvedge_protocol::{
+    event::{EventBuilder, EventReference, Pdu, VerifiedPdu},
+    room_creation::{Preset, RoomCreation},
+};
+
+use super::fixture::key_of;
+use crate::{
+    engine,
+    platform::{ActorKind, ActorName},
+    room::{
+        RoomEngine,
+        commit::{
+            Author, CommitError, Committed, HistoryEvent, NewEvent, Outlier, Piece, Received, RemoteEvent,
+            build_create,
+        },
+        graph,
+        state::State,
+        store::Standing,
+    },
+    testing::World,
+};
+
+/// One server in the room.
+pub(crate) struct Peer {
+    pub server: OwnedServerName,
+    pub room: Rc<RoomEngine>,
+    pub rules: RoomVersionRules,
+    pub version: RoomVersionId,
+    key: Ed25519KeyPair,
+    clock: Rc<Cell<u64>>,
+    world: Rc<World>,
+}
+
+impl Peer {
+    fn empty(server: &str, version: &RoomVersionId, clock: &Rc<Cell<u64>>) -> Self {
+        let world = World::new();
+        let name = ActorName { kind: ActorKind::Room, name: "room".to_owned() };
+        Self {
+            server: OwnedServerName::try_from(server).unwrap(),
+            room: engine::start(world.runtime(&name)).unwrap(),
+            rules: version.rules().unwrap(),
+            version: version.clone(),
+            key: key_of(server),
+            clock: Rc::clone(clock),
+            world,
+        }
+    }
+
+    /// A server that makes a public room, whose creator is `creator` on it.
+    pub fn creating(server: &str, version: &RoomVersionId) -> Self {
+        let peer = Self::empty(server, version, &Rc::new(Cell::new(1_000)));
+        let creator = peer.user("creator");
+        let creation = RoomCreation {
+            version: version.clone(),
+            creator: creator.clone(),
+            preset: Preset::Public,
+            creation_content: serde_json::Map::new(),
+            power_level_content_override: serde_json::Map::new(),
+            canonical_alias: None,
+            initial_state: Vec::new(),
+            name: None,
+            topic: None,
+            invite: Vec::new(),
+        };
+        let content = serde_json::Value::Object(creation.create_content(&peer.rules.authorization));
+        let room_id = OwnedRoomId::try_from(format!("!room:{server}")).unwrap();
+        let author = peer.author();
+        let create =
+            build_create(&peer.rules, Some(room_id), creator.clone(), content.to_string(), &author).unwrap();
+        let mut events =
+            vec![NewEvent::state(creator.clone(), "m.room.member", creator.as_str(), member("join"))];
+        events.extend(creation.state(&peer.rules.authorization).into_iter().map(|draft| {
+            NewEvent::state(creator.clone(), &draft.event_type, &draft.state_key, draft.content)
+        }));
+        let _ = peer.room.create(&author, version.clone(), &create, &events).unwrap();
+        peer
+    }
+
+    /// A server that is not in the room of `peer` yet.
+    pub fn joining(server: &str, peer: &Self) -> Self {
+        Self::empty(server, &peer.version, &peer.clock)
+    }
+
+    /// An event on top of what this server has, which no rule was asked about.
+    pub fn forge(
+        &self,
+        name: &str,
+        event_type: &str,
+        state_key: Option<&str>,
+        content: &str,
+        levels: &Pdu,
+    ) -> Pdu {
+        self.forge_in(self, name, event_type, state_key, content, levels)
+    }
+
+    /// The same, on top of what another server has.
+    pub fn forge_in(
+        &self,
+        peer: &Self,
+        name: &str,
+        event_type: &str,
+        state_key: Option<&str>,
+        content: &str,
+        levels: &Pdu,
+    ) -> Pdu {
+        let user = self.user(name);
+        let state = peer.state();
+        let known =
+            |event_type: &str, key: &str| state.get(&(event_type.to_owned(), key.to_owned())).cloned();
+        let mut auth = vec![levels.event_id().to_owned()];
+        auth.extend(known("m.room.member", user.as_str()));
+        if event_type == "m.room.member" {
+            auth.extend(known("m.room.join_rules", ""));
+        }
+        if !self.rules.authorization.room_create_event_id_as_room_id {
+            auth.extend(known("m.room.create", ""));
+        }
+        let reference = |id: &OwnedEventId| EventReference::to(&peer.pdu(id), &self.rules);
+        let builder = EventBuilder {
+            room_id: Some(peer.room.store.meta().unwrap().room_id.clone()),
+            sender: user,
+            event_type: event_type.to_owned(),
+            state_key: state_key.map(str::to_owned),
+            content: content.to_owned(),
+            redacts: None,
+            origin_server_ts: self.now(),
+            depth: 100,
+            prev_events: peer.extremities().iter().map(reference).collect(),
+            auth_events: auth.iter().map(reference).collect(),
+            opaque_id: Some(format!("forged{}", self.clock.get())),
+        };
+        builder.build(&self.server, &self.key, &self.rules).unwrap()
+    }
+
+    /// Another server that joins the room through `self`, with a user of the name `name`.
+    pub fn joined_by(&self, server: &str, name: &str) -> Self {
+        let peer = Self::empty(server, &self.version, &self.clock);
+        peer.join_through(self, name);
+        peer
+    }
+
+    /// Joins by `make_join` and `send_join`, with an answer in pieces.
+    pub fn join_through(&self, resident: &Self, name: &str) {
+        let join = resident.make_join(self, name);
+        let received = resident.receive_as(&join, true, None).unwrap();
+        assert!(matches!(received, Received::Accepted(_)), "{received:?}");
+        self.import_from(resident, &join, 7);
+    }
+
+    /// The signed join that a user of `joining` makes from the template of `self`.
+    pub fn make_join(&self, joining: &Self, name: &str) -> Pdu {
+        let user = joining.user(name);
+        let event = NewEvent::state(user.clone(), "m.room.member", user.as_str(), member("join"));
+        let template = self.room.template(&self.author(), &event).unwrap();
+        let mut builder = EventBuilder::from_template(&template, &self.rules, user, joining.now()).unwrap();
+        builder.opaque_id = Some(format!("join{}", joining.clock.get()));
+        builder.build(&joining.server, &joining.key, &self.rules).unwrap()
+    }
+
+    /// The pieces of the answer to `send_join` for `join`, of `size` events each.
+    pub fn send_join_answer(&self, join: &Pdu, size: usize) -> Vec<Piece> {
+        let store = &self.room.store;
+        let join = store.find_event(join.event_id()).unwrap().unwrap();
+        let state = State::at(store, join.states.unwrap().before);
+        let chain =
+            graph::auth_chain(store, state.entries().map(|entry| entry.map(|(_, event)| event))).unwrap();
+        let mut pieces = Vec::new();
+        let state: Vec<_> = state.all().unwrap().into_iter().map(|event| self.verified(&event.pdu)).collect();
+        let chain: Vec<_> =
+            chain.into_iter().rev().map(|nid| self.verified(&store.event(nid).unwrap().pdu)).collect();
+        pieces
+            .extend(state.chunks(size).map(|chunk| Piece { auth_chain: Vec::new(), state: chunk.to_vec() }));
+        pieces
+            .extend(chain.chunks(size).map(|chunk| Piece { auth_chain: chunk.to_vec(), state: Vec::new() }));
+        pieces
+    }
+
+    pub fn import_from(&self, resident: &Self, join: &Pdu, size: usize) {
+        let room_id = join.room_id().to_owned();
+        self.room.begin_import(&self.server, room_id, self.version.clone()).unwrap();
+        for piece in resident.send_join_answer(join, size) {
+            self.room.import(&self.server, &piece).unwrap();
+        }
+        let _ = self.room.finish_import(&self.server, &self.verified(join)).unwrap();
+    }
+
+    /// The event as another server gets it, verified.
+    pub fn verified(&self, pdu: &Pdu) -> VerifiedPdu {
+        VerifiedPdu::vouched_for(Pdu::parse(pdu.json(), &self.rules).unwrap(), false)
+    }
+
+    pub fn user(&self, name: &str) -> OwnedUserId {
+        OwnedUserId::try_from(format!("@{name}:{}", self.server)).unwrap()
+    }
+
+    pub fn now(&self) -> MilliSecondsSinceUnixEpoch {
+        self.clock.set(self.clock.get() + 1);
+        MilliSecondsSinceUnixEpoch(UInt::try_from(self.clock.get()).unwrap())
+    }
+
+    pub fn author(&self) -> Author<'_> {
+        let now = self.now();
+        let mut entropy = [0; 12];
+        entropy[..8].copy_from_slice(&u64::from(now.get()).to_le_bytes());
+        Author { server: &self.server, key: &self.key, now, entropy }
+    }
+
+    pub fn commit(&self, event: NewEvent) -> Result<Pdu, CommitError> {
+        let (mut committed, _): (Vec<Committed>, _) = self.room.commit(&self.author(), &[event])?;
+        Ok(self.pdu(&committed.remove(0).event_id))
+    }
+
+    pub fn message(&self, name: &str, body: &str) -> Pdu {
+        let content = format!("{{\"body\":\"{body}\"}}");
+        self.commit(NewEvent::message(self.user(name), "m.room.message", content, None)).unwrap()
+    }
+
+    pub fn state_event(&self, name: &str, event_type: &str, key: &str, content: &str) -> Pdu {
+        self.commit(NewEvent::state(self.user(name), event_type, key, content)).unwrap()
+    }
+
+    pub fn pdu(&self, id: &OwnedEventId) -> Pdu {
+        (*self.room.store.find_event(id).unwrap().unwrap().pdu).clone()
+    }
+
+    pub fn receive(&self, pdu: &Pdu) -> Received {
+        self.receive_as(pdu, false, None).unwrap()
+    }
+
+    pub fn receive_as(
+        &self,
+        pdu: &Pdu,
+        broadcast: bool,
+        state_before: Option<selvedge_protocol::state_tree::StateRoot>,
+    ) -> Result<Received, CommitError> {
+        let event = RemoteEvent { pdu: self.verified(pdu), state_before, broadcast };
+        self.room.receive(&self.server, &event).map(|(received, _)| received)
+    }
+
+    pub fn receive_outliers(&self, pdus: &[Pdu]) -> Vec<Outlier> {
+        let pdus: Vec<_> = pdus.iter().map(|pdu| self.verified(pdu)).collect();
+        self.room.receive_outliers(&self.server, &pdus).unwrap()
+    }
+
+    pub fn receive_history(
+        &self,
+        events: &[(Pdu, Option<selvedge_protocol::state_tree::StateRoot>)],
+    ) -> Vec<Received> {
+        let events: Vec<_> = events
+            .iter()
+            .map(|(pdu, state_before)| HistoryEvent { pdu: self.verified(pdu), state_before: *state_before })
+            .collect();
+        self.room.receive_history(&self.server, &events).unwrap().0
+    }
+
+    /// The ids of the events of the state before an event, and of their auth chain, as `state_ids` answers.
+    pub fn state_before(&self, id: &OwnedEventId) -> (Vec<Pdu>, Vec<Pdu>) {
+        let store = &self.room.store;
+        let event = store.find_event(id).unwrap().unwrap();
+        let state = State::at(store, event.states.unwrap().before);
+        let chain =
+            graph::auth_chain(store, state.entries().map(|entry| entry.map(|(_, event)| event))).unwrap();
+        let chain = chain.into_iter().map(|nid| (*store.event(nid).unwrap().pdu).clone()).collect();
+        (state.all().unwrap().iter().map(|event| (*event.pdu).clone()).collect(), chain)
+    }
+
+    /// The current state, comparable between servers.
+    pub fn state(&self) -> BTreeMap<(String, String), OwnedEventId> {
+        let state = State::current(&self.room.store).unwrap().all().unwrap();
+        state
+            .iter()
+            .map(|event| {
+                let key = (event.pdu.event_type().to_owned(), event.pdu.state_key().unwrap().to_owned());
+                (key, event.pdu.event_id().to_owned())
+            })
+            .collect()
+    }
+
+    pub fn extremities(&self) -> Vec<OwnedEventId> {
+        let store = &self.room.store;
+        let nids = store.meta().unwrap().extremities.clone();
+        let mut ids: Vec<_> = nids.into_iter().map(|nid| store.event_id(nid).unwrap()).collect();
+        ids.sort();
+        ids
+    }
+
+    pub fn standing(&self, id: &OwnedEventId) -> Option<Standing> {
+        self.room.store.find_event(id).unwrap().map(|event| event.standing)
+    }
+
+    /// The ids in the log, in order.
+    pub fn log(&self) -> Vec<OwnedEventId> {
+        let store = &self.room.store;
+        let end = store.meta().unwrap().last_position;
+        let entries = store.log_forward(crate::rpc::room::LogPosition(0), end, 100_000).unwrap();
+        entries.iter().map(|entry| store.event_id(entry.nid.unwrap()).unwrap()).collect()
+    }
+
+    /// The same server after a crash: nothing is left but its database.
+    pub fn restarted(self) -> Self {
+        let name = ActorName { kind: ActorKind::Room, name: "room".to_owned() };
+        Self { room: engine::start(self.world.runtime(&name)).unwrap(), ..self }
+    }
+}
+
+pub(crate) fn member(membership: &str) -> String {
+    format!("{{\"membership\":\"{membership}\"}}")
+}
