@@ -43,6 +43,11 @@ oracle: ## Compare state resolution of many random rooms with its oracles (CASES
 	SELVEDGE_ORACLE_CASES=$$(( $(CASES) / 7 + 1 )) \
 	cargo test --profile bench --locked -p selvedge-protocol --features testing -- --nocapture oracle
 
+.PHONY: bench
+bench: ## Measure a homeserver by its client API (URL=... for another than this one)
+	@[ -n "$(URL)" ] && scripts/setup build || scripts/build
+	@node tests/bench/load.mjs $(URL)
+
 .PHONY: bench-engine
 bench-engine: ## Measure the room engine: metric, value and unit, a line each
 	@cargo bench -q --locked -p selvedge-protocol --features testing --bench engine
