@@ -22,7 +22,8 @@ use ruma::{
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use self::fields::{Span, Text};
+pub(crate) use self::fields::Span;
+use self::fields::Text;
 pub(crate) use self::verify::decode_base64;
 pub use self::{
     build::{BuildError, EventBuilder, EventReference, UnsignedEvent, sign_object},

@@ -6,7 +6,7 @@ use ruma::{UserId, room_version_rules::AuthorizationRules};
 
 use super::{Rejection, RoomCreate};
 use crate::{
-    event::Pdu,
+    event::{Pdu, Span},
     json::{Object, Value},
 };
 
@@ -77,8 +77,24 @@ impl Level {
 pub struct PowerLevels {
     create: RoomCreate,
     event: Option<Rc<Pdu>>,
+    /// Where the values of [`MEMBERS`] stand in the event's content: it can be long, and is asked for more than once.
+    members: [Option<Span>; MEMBERS.len()],
     rules: AuthorizationRules,
 }
+
+/// The members of `m.room.power_levels` that mean anything.
+const MEMBERS: [&str; 10] = [
+    "ban",
+    "events",
+    "events_default",
+    "invite",
+    "kick",
+    "notifications",
+    "redact",
+    "state_default",
+    "users",
+    "users_default",
+];
 
 impl PowerLevels {
     /// The levels of a room with this `m.room.power_levels`, if any.
@@ -92,7 +108,16 @@ impl PowerLevels {
         event: Option<Rc<Pdu>>,
     ) -> Result<Self, Rejection> {
         create.creator(rules)?;
-        Ok(Self { create, event, rules: rules.clone() })
+        let mut members = [None; MEMBERS.len()];
+        if let Some(event) = &event {
+            for (key, value) in event.content_object() {
+                let found = MEMBERS.iter().zip(&mut members).find(|(name, _)| key.is(name));
+                if let Some((_, member)) = found {
+                    *member = Span::of(value.text(), event.content_json());
+                }
+            }
+        }
+        Ok(Self { create, event, members, rules: rules.clone() })
     }
 
     /// The power of a user.
@@ -156,8 +181,13 @@ impl PowerLevels {
         self.event.as_ref().map(|event| event.content_object())
     }
 
+    fn member(&self, name: &str) -> Option<Value<'_>> {
+        let (_, member) = MEMBERS.iter().zip(&self.members).find(|(member, _)| **member == name)?;
+        Some(Value::new(member.as_ref()?.get(self.event.as_ref()?.content_json())))
+    }
+
     fn number(&self, level: Level) -> Result<i64, Rejection> {
-        match self.content().and_then(|content| content.get(level.name())) {
+        match self.member(level.name()) {
             Some(value) => {
                 read_level(value, &self.rules).ok_or(Rejection::MalformedPowerLevels(level.name()))
             }
@@ -167,10 +197,10 @@ impl PowerLevels {
 
     /// A number in one of the objects. Looks at no other: they were checked when the event was.
     fn entry(&self, map: &'static str, key: &str) -> Result<Option<i64>, Rejection> {
-        let Some(map_value) = self.content().and_then(|content| content.get(map)) else {
+        let Some(value) = self.member(map) else {
             return Ok(None);
         };
-        let entries = map_value.as_object().ok_or(Rejection::MalformedPowerLevels(map))?;
+        let entries = value.as_object().ok_or(Rejection::MalformedPowerLevels(map))?;
         entries
             .get(key)
             .map(|value| read_level(value, &self.rules).ok_or(Rejection::MalformedPowerLevels(map)))

@@ -9,20 +9,20 @@ use crate::json::{Object, Value};
 
 /// A part of an event's text. An event has at most 65,536 bytes, the last of which is its closing brace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Span {
+pub(crate) struct Span {
     start: u16,
     end: u16,
 }
 
 impl Span {
     /// Where `part` stands in `whole`, of which it is a slice.
-    pub(super) fn of(part: &str, whole: &str) -> Option<Self> {
+    pub(crate) fn of(part: &str, whole: &str) -> Option<Self> {
         let start = (part.as_ptr() as usize).checked_sub(whole.as_ptr() as usize)?;
         let end = start.checked_add(part.len()).filter(|end| *end <= whole.len())?;
         Some(Self { start: start.try_into().ok()?, end: end.try_into().ok()? })
     }
 
-    pub(super) fn get(self, whole: &str) -> &str {
+    pub(crate) fn get(self, whole: &str) -> &str {
         whole.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
     }
 }
@@ -61,8 +61,8 @@ pub(super) struct Fields<'a> {
     content: Option<Value<'a>>,
     origin_server_ts: Option<Value<'a>>,
     depth: Option<Value<'a>>,
-    prev_events: Option<Value<'a>>,
-    auth_events: Option<Value<'a>>,
+    pub(super) prev_events: Option<Value<'a>>,
+    pub(super) auth_events: Option<Value<'a>>,
     pub(super) hashes: Option<Value<'a>>,
     pub(super) signatures: Option<Value<'a>>,
 }
@@ -135,16 +135,6 @@ impl<'a> Fields<'a> {
 
     pub(super) fn auth_events(&self) -> Result<Box<[OwnedEventId]>, ParseError> {
         references("auth_events", self.auth_events)
-    }
-
-    /// Whether every reference is written as `rules` would: pairs of id and hash, or ids alone.
-    pub(super) fn references_are_pairs(&self) -> impl Iterator<Item = bool> {
-        [self.prev_events, self.auth_events]
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_array)
-            .flatten()
-            .map(|reference| reference.as_array().is_some())
     }
 }
 

@@ -88,7 +88,8 @@ impl Pdu {
         if rules.event_format.require_event_id && event_id.server_name().is_none() {
             return Err(ParseError::Identifier("event_id"));
         }
-        Self::from_stored(event_id, json)
+        let read = Self::read(event_id, &json, &fields)?;
+        Ok(Self { json: json.into(), ..read })
     }
 
     /// Reads an event from the canonical text of one that was checked before.
@@ -98,7 +99,12 @@ impl Pdu {
     /// When the text is not an event at all: what was stored is corrupt.
     pub fn from_stored(event_id: OwnedEventId, json: impl Into<Box<str>>) -> Result<Self, ParseError> {
         let json = json.into();
-        let fields = Fields::find(Object::new(&json)?);
+        let read = Self::read(event_id, &json, &Fields::find(Object::new(&json)?))?;
+        Ok(Self { json, ..read })
+    }
+
+    /// The event of these fields, still without its text.
+    fn read(event_id: OwnedEventId, json: &str, fields: &Fields<'_>) -> Result<Self, ParseError> {
         let room_id = match fields.room_id {
             // Room version 12: the room is named after the event that creates it.
             None if fields.event_type()? == "m.room.create" => {
@@ -108,18 +114,18 @@ impl Pdu {
         }
         .map_err(|_| ParseError::Identifier("room_id"))?;
         Ok(Self {
+            json: Box::default(),
+            event_id,
+            room_id,
             sender: OwnedUserId::try_from(&*fields.sender()?)
                 .map_err(|_| ParseError::Identifier("sender"))?,
-            event_type: fields.event_type_text(&json)?,
-            state_key: fields.state_key_text(&json)?,
-            content: fields.content(&json)?,
+            event_type: fields.event_type_text(json)?,
+            state_key: fields.state_key_text(json)?,
+            content: fields.content(json)?,
             origin_server_ts: fields.origin_server_ts()?,
             depth: fields.depth()?,
             prev_events: fields.prev_events()?,
             auth_events: fields.auth_events()?,
-            event_id,
-            room_id,
-            json,
         })
     }
 }
@@ -171,15 +177,20 @@ fn check_length(name: &'static str, value: Option<Value<'_>>) -> Result<(), Pars
 }
 
 fn check_references(fields: &Fields<'_>, rules: &RoomVersionRules) -> Result<(), ParseError> {
-    if fields.prev_events()?.len() > MAX_PREV_EVENTS {
-        return Err(ParseError::TooLong("prev_events"));
-    }
-    if fields.auth_events()?.len() > MAX_AUTH_EVENTS {
-        return Err(ParseError::TooLong("auth_events"));
-    }
     let pairs = rules.events_reference_format == EventsReferenceFormatVersion::V1;
-    if fields.references_are_pairs().any(|is_pair| is_pair != pairs) {
-        return Err(ParseError::Type("prev_events"));
+    for (name, most, references) in [
+        ("prev_events", MAX_PREV_EVENTS, fields.prev_events),
+        ("auth_events", MAX_AUTH_EVENTS, fields.auth_events),
+    ] {
+        let references = references.ok_or(ParseError::Missing(name))?.as_array();
+        for (index, reference) in references.ok_or(ParseError::Type(name))?.into_iter().enumerate() {
+            if index >= most {
+                return Err(ParseError::TooLong(name));
+            }
+            if reference.as_array().is_some() != pairs {
+                return Err(ParseError::Type(name));
+            }
+        }
     }
     Ok(())
 }

@@ -87,7 +87,13 @@ impl<'a> Value<'a> {
 impl<'a> Key<'a> {
     /// Whether this is the key `name`.
     pub fn is(self, name: &str) -> bool {
-        if self.0.contains('\\') { decode(self.0).as_deref() == Some(name) } else { self.plain() == name }
+        let plain = self.plain();
+        // What is written with escapes is longer than what it stands for.
+        if plain.len() <= name.len() {
+            plain == name && !name.contains('\\')
+        } else {
+            plain.contains('\\') && decode(self.0).as_deref() == Some(name)
+        }
     }
 
     /// The key, without its escapes.
@@ -202,8 +208,7 @@ fn value_length(text: &str) -> Option<usize> {
 fn string_length(bytes: &[u8]) -> Option<usize> {
     let mut position = 1;
     loop {
-        let run = bytes.get(position..)?.iter().position(|b| matches!(b, b'"' | b'\\'))?;
-        position += run;
+        position += memchr::memchr2(b'"', b'\\', bytes.get(position..)?)?;
         if bytes.get(position) == Some(&b'"') {
             return Some(position + 1);
         }
