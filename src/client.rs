@@ -1,6 +1,7 @@
 //! The client-server API: one file per module of the specification.
 
 pub mod account;
+pub mod account_data;
 pub mod capabilities;
 pub mod device;
 pub mod filter;

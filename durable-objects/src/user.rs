@@ -1,6 +1,7 @@
 //! The `User` actor: all that is one local user's.
 
 mod account;
+mod account_data;
 mod device;
 mod filter;
 mod membership;
@@ -36,6 +37,7 @@ impl Engine for UserEngine {
         (2, include_str!("../../schema/user/0002_short_lived_token.sql")),
         (3, include_str!("../../schema/user/0003_profile.sql")),
         (4, include_str!("../../schema/user/0004_filter.sql")),
+        (5, include_str!("../../schema/user/0005_account_data.sql")),
         (10, include_str!("../../schema/user/0010_sync.sql")),
     ];
 
@@ -83,6 +85,9 @@ impl Engine for UserEngine {
             sync user::SetProfileField => set_profile_field,
             sync user::StoreFilter => store_filter,
             sync user::GetFilter => get_filter,
+            sync user::SetAccountData => set_account_data,
+            sync user::GetAccountData => get_account_data,
+            sync user::SetTag => set_tag,
             sync user::SetMembership => set_membership,
             sync user::RoomChanged => room_changed,
             sync user::RoomStirred => room_stirred,

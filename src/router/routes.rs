@@ -10,12 +10,15 @@ use ruma::api::client::{
     },
     filter::create_filter,
     profile::{get_profile_field, set_profile_field},
+    tag::create_tag,
 };
 
 use super::{Incoming, Router};
 use crate::{
     admin::{register, registration_tokens},
-    client::{account, capabilities, device, filter, moderation, profile, registration, session},
+    client::{
+        account, account_data, capabilities, device, filter, moderation, profile, registration, session,
+    },
     discovery, federation, metrics,
 };
 
@@ -98,6 +101,13 @@ fn user_data(router: &mut Router) {
     router.add_raw::<set_profile_field::v3::Request, _, _, _>(profile::set_profile_field);
     router.add(profile::delete_profile_field);
     router.add(federation::query::get_profile_information);
+    router.add(account_data::set_global_account_data);
+    router.add(account_data::get_global_account_data);
+    router.add(account_data::set_room_account_data);
+    router.add(account_data::get_room_account_data);
+    router.add(account_data::get_tags);
+    router.add_raw::<create_tag::v3::Request, _, _, _>(account_data::create_tag);
+    router.add(account_data::delete_tag);
 }
 
 /// Synapse's admin API.

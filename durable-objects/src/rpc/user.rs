@@ -1,9 +1,10 @@
 //! What a [`User`](crate::user) can be asked, by concern.
 
 mod account;
+mod account_data;
 mod device;
 mod filter;
 mod profile;
 mod sync;
 
-pub use self::{account::*, device::*, filter::*, profile::*, sync::*};
+pub use self::{account::*, account_data::*, device::*, filter::*, profile::*, sync::*};

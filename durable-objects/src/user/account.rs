@@ -118,6 +118,7 @@ impl UserEngine {
             db.execute(CLOSE, params![self.runtime.platform.now()])?;
             if command.erase {
                 self.erase_profile()?;
+                self.erase_account_data()?;
             }
             self.remove_devices(&self.device_ids()?)
         })

@@ -83,7 +83,7 @@ impl UserEngine {
             selection,
             rooms,
             push: None,
-            ignored_users: Vec::new(),
+            ignored_users: self.ignored_users()?,
             sections,
             user_id: asked.who.user_id,
             device_id: asked.who.device_id,

@@ -85,3 +85,55 @@ fn a_filter_is_kept_as_it_was_written() {
     let others = "/_matrix/client/v3/user/@bob:selvedge.test/filter";
     alice.refused("POST", others, json!({}), 403, "M_FORBIDDEN");
 }
+
+const USER: &str = "/_matrix/client/v3/user/@alice:selvedge.test";
+
+#[test]
+fn account_data_is_kept_for_all_and_for_a_room() {
+    let alice = Client::registered("alice");
+    for path in [format!("{USER}/account_data/org.a"), format!("{USER}/rooms/!r:a.test/account_data/org.a")] {
+        alice.refused("GET", &path, Value::Null, 404, "M_NOT_FOUND");
+        alice.ok("PUT", &path, json!({"a": path}));
+        assert_eq!(alice.ok("GET", &path, Value::Null), json!({"a": path}));
+        alice.refused("PUT", &path, json!([]), 400, "M_BAD_JSON");
+        let (status, answer) = alice.raw("PUT", &path, b"{".to_vec());
+        assert_eq!((status, answer["errcode"].as_str()), (400, Some("M_NOT_JSON")));
+    }
+    let wrong_room = format!("{USER}/rooms/nonsense/account_data/org.a");
+    alice.refused("PUT", &wrong_room, json!({}), 400, "M_INVALID_PARAM");
+}
+
+#[test]
+fn account_data_is_its_users_alone() {
+    let alice = Client::registered("alice");
+    let bob = alice.register("bob");
+    bob.refused("PUT", &format!("{USER}/account_data/org.a"), json!({}), 403, "M_FORBIDDEN");
+    bob.refused("GET", &format!("{USER}/account_data/org.a"), Value::Null, 403, "M_FORBIDDEN");
+}
+
+#[test]
+fn types_that_the_server_manages_are_not_set_by_clients() {
+    let alice = Client::registered("alice");
+    for kind in ["m.fully_read", "m.push_rules"] {
+        for scope in ["", "/rooms/!r:a.test"] {
+            let path = format!("{USER}{scope}/account_data/{kind}");
+            alice.refused("PUT", &path, json!({}), 405, "M_BAD_JSON");
+        }
+    }
+}
+
+#[test]
+fn a_room_is_tagged_and_untagged() {
+    let alice = Client::registered("alice");
+    let tags = format!("{USER}/rooms/!r:a.test/tags");
+    assert_eq!(alice.ok("GET", &tags, Value::Null), json!({"tags": {}}));
+    alice.ok("PUT", &format!("{tags}/m.favourite"), json!({"order": 0.25}));
+    alice.ok("PUT", &format!("{tags}/u.work"), json!({}));
+    let both = json!({"tags": {"m.favourite": {"order": 0.25}, "u.work": {}}});
+    assert_eq!(alice.ok("GET", &tags, Value::Null), both);
+    let data = format!("{USER}/rooms/!r:a.test/account_data/m.tag");
+    assert_eq!(alice.ok("GET", &data, Value::Null), both);
+    alice.ok("DELETE", &format!("{tags}/u.work"), Value::Null);
+    assert_eq!(alice.ok("GET", &tags, Value::Null)["tags"], json!({"m.favourite": {"order": 0.25}}));
+    alice.refused("PUT", &format!("{tags}/{}", "x".repeat(256)), json!({}), 400, "M_INVALID_PARAM");
+}

@@ -48,6 +48,7 @@ impl UserEngine {
                 });
             }
         }
+        self.add_account_data(asked, &mut rooms)?;
         Ok(rooms)
     }
 }

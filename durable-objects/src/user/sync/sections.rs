@@ -1,13 +1,17 @@
 //! The members of a sync's answer that are the user's own, each made by a function of its own.
 
 use super::Asked;
-use crate::{matrix_error::MatrixError, rpc::user::Section, user::UserEngine};
+use crate::{
+    matrix_error::MatrixError,
+    rpc::user::Section,
+    user::{UserEngine, account_data::account_data_section},
+};
 
 /// Makes one member, or `None` when it is left out.
 type MakeSection = fn(&UserEngine, &Asked) -> Result<Option<Section>, MatrixError>;
 
 /// All of them, in the specification's order.
-const SECTIONS: &[MakeSection] = &[];
+const SECTIONS: &[MakeSection] = &[account_data_section];
 
 impl UserEngine {
     /// The members of the answer. A client whose position is the stream's end can have no news in them.

@@ -34,7 +34,13 @@ impl Client {
     fn new() -> Self {
         let world = World::new();
         let login = Some(NewLogin::default());
-        let command = RegisterAccount { kind: AccountKind::User, password: None, is_admin: false, login };
+        let command = RegisterAccount {
+            kind: AccountKind::User,
+            password: None,
+            is_admin: false,
+            guest_token_hash: None,
+            login,
+        };
         let session = world.call("alice", &command).unwrap().login.unwrap();
         let token_hash = TokenKind::Access.parse(&session.access_token).unwrap().hash;
         Self { world, token_hash }
