@@ -4,6 +4,8 @@
 //! The request names what is waited for in a header, in base64. The answer is a reply, or the upgrade with
 //! the first line of a reply (which tells what the question cost) in a header; then one frame with the reply.
 
+use std::panic::AssertUnwindSafe;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
@@ -67,8 +69,11 @@ async fn first_event(
     let raw: &web_sys::WebSocket = socket.as_ref();
     let mut timer = JsValue::UNDEFINED;
     let mut listening = Ok(());
-    let promise = Promise::new(&mut |resolve, _| {
-        timer = set_timeout(&resolve, timeout_ms);
+    // A panic in there leaves nothing half done: the promise would not be used.
+    let mut state = AssertUnwindSafe((&mut timer, &mut listening));
+    let promise = Promise::new(&mut move |resolve, _| {
+        let (timer, listening) = &mut *state;
+        **timer = set_timeout(&resolve, timeout_ms);
         let socket_events = ["message", "close", "error"];
         let add_all = || {
             for event in socket_events {
@@ -76,7 +81,7 @@ async fn first_event(
             }
             client.map_or(Ok(()), |client| client.add_event_listener_with_callback("abort", &resolve))
         };
-        listening = add_all();
+        **listening = add_all();
     });
     listening.map_err(worker::Error::from)?;
     socket.accept()?;
