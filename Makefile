@@ -46,7 +46,7 @@ oracle: ## Compare state resolution of many random rooms with its oracles (CASES
 .PHONY: bench
 bench: ## Measure a homeserver by its client API (URL=... for another than this one)
 	@[ -n "$(URL)" ] && scripts/setup build || scripts/build
-	@node tests/bench/load.mjs $(URL)
+	@node tests/bench/client-api.mjs $(URL)
 
 .PHONY: bench-engine
 bench-engine: ## Measure the room engine: metric, value and unit, a line each
