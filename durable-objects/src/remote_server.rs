@@ -2,6 +2,8 @@
 //! signs with, and the queue of what it is still owed.
 
 mod discovery;
+mod edu;
+mod inbound;
 mod queue;
 mod store;
 mod verify_keys;
@@ -19,7 +21,7 @@ use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
-    rpc::remote_server::{GetVerifyKeys, OutboundEdu, Resolve, RoomChanged, SendEdus},
+    rpc::remote_server::{GetVerifyKeys, OutboundEdu, ReceiveTransaction, Resolve, RoomChanged, SendEdus},
 };
 
 /// The behaviour of a `RemoteServer`.
@@ -29,6 +31,7 @@ pub struct RemoteServerEngine {
     volatile: RefCell<VecDeque<OutboundEdu>>,
     /// Whether the queue is being worked off.
     sending: Cell<bool>,
+    inbound: inbound::Inbound,
 }
 
 impl RemoteServerEngine {
@@ -43,10 +46,16 @@ impl Engine for RemoteServerEngine {
     const MIGRATIONS: &'static [Migration] = &[
         (1, include_str!("../../schema/remote_server/0001_discovery_and_keys.sql")),
         (2, include_str!("../../schema/remote_server/0002_outbound_queue.sql")),
+        (3, include_str!("../../schema/remote_server/0003_inbound_transaction.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
-        Self { runtime, volatile: RefCell::default(), sending: Cell::new(false) }
+        Self {
+            runtime,
+            volatile: RefCell::default(),
+            sending: Cell::new(false),
+            inbound: inbound::Inbound::default(),
+        }
     }
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
@@ -55,6 +64,7 @@ impl Engine for RemoteServerEngine {
             async GetVerifyKeys => get_verify_keys,
             async RoomChanged => room_changed,
             async SendEdus => send_edus,
+            async ReceiveTransaction => receive_transaction,
         })
     }
 

@@ -10,6 +10,7 @@
 pub mod commit;
 pub mod filter;
 pub mod graph;
+mod inbound;
 mod outbound;
 pub mod state;
 pub mod store;
@@ -25,7 +26,7 @@ use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
-    rpc::room::PullForServer,
+    rpc::room::{AdmitsServer, GetRoomVersion, PullForServer, ReceivePdus},
 };
 
 /// The behaviour of a `Room`.
@@ -47,6 +48,9 @@ impl Engine for RoomEngine {
         self.recover_wakes()?;
         crate::dispatch!(self, op, body, {
             async PullForServer => pull_for_server,
+            sync GetRoomVersion => get_room_version,
+            sync AdmitsServer => admits_server,
+            async ReceivePdus => receive_pdus,
         })
     }
 

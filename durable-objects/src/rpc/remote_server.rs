@@ -1,11 +1,14 @@
 //! What a [`RemoteServer`](crate::remote_server) can be asked.
 
+mod transaction;
+
 use std::collections::BTreeMap;
 
 use ruma::{OwnedRoomId, OwnedServerSigningKeyId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+pub use self::transaction::*;
 use super::room::LogPosition;
 use crate::command;
 

@@ -1,12 +1,13 @@
 //! What a `Room` can be asked.
 
 mod federation;
+mod inbound;
 mod reader;
 mod summary;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{federation::*, reader::*, summary::*};
+pub use self::{federation::*, inbound::*, reader::*, summary::*};
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later
 /// entries have larger positions, but positions are not dense.

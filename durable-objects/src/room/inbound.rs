@@ -1,0 +1,79 @@
+//! Events that other servers send `[S-S §5]`: gathered until they connect, then committed.
+
+mod gather;
+mod missing;
+mod state;
+
+use std::rc::Rc;
+
+use ruma::{RoomVersionId, ServerName};
+use selvedge_protocol::{auth::AuthState, event::VerifiedPdu, server_acl::ServerAcl};
+
+pub(in crate::room) use self::gather::Gather;
+use super::{RoomEngine, commit::Received, state::State};
+use crate::{
+    database::DatabaseError,
+    matrix_error::MatrixError,
+    rpc::room::{AdmitsServer, GetRoomVersion, ReceivePdus},
+};
+
+impl RoomEngine {
+    pub(super) fn get_room_version(&self, _: GetRoomVersion) -> Result<Option<RoomVersionId>, MatrixError> {
+        Ok(self.store.find_meta()?.map(|meta| meta.version.clone()))
+    }
+
+    pub(super) fn admits_server(&self, command: AdmitsServer) -> Result<bool, MatrixError> {
+        Ok(self.takes_part()? && self.is_admitted(&command.server)?)
+    }
+
+    /// Whether any user of this server is joined.
+    pub(in crate::room) fn takes_part(&self) -> Result<bool, DatabaseError> {
+        Ok(self.store.find_meta()?.is_some() && self.store.is_any_local_joined()?)
+    }
+
+    /// Whether the room's access control list, if it has one, lets a server take part `[S-S §19]`.
+    pub(in crate::room) fn is_admitted(&self, server: &ServerName) -> Result<bool, DatabaseError> {
+        let list = State::current(&self.store)?.get("m.room.server_acl", "")?;
+        Ok(list.is_none_or(|list| ServerAcl::new(&list).allows(server)))
+    }
+
+    pub(super) async fn receive_pdus(
+        self: &Rc<Self>,
+        command: ReceivePdus,
+    ) -> Result<Vec<Option<String>>, MatrixError> {
+        let count = command.pdus.len();
+        if !self.takes_part()? {
+            return Ok(vec![Some("This server takes no part in the room".to_owned()); count]);
+        }
+        if !self.is_admitted(&command.origin)? {
+            return Ok(vec![Some("The server is banned from the room".to_owned()); count]);
+        }
+        let gather = Gather::new(self, command.origin)?;
+        let mut outcomes = Vec::with_capacity(count);
+        for event in command.pdus {
+            outcomes.push(match event.open() {
+                Ok(event) => self.receive_one(&gather, event).await?,
+                Err(error) => Some(error.to_string()),
+            });
+        }
+        Ok(outcomes)
+    }
+
+    /// Takes in one event; why it was refused, if it was.
+    async fn receive_one(
+        self: &Rc<Self>,
+        gather: &Gather<'_>,
+        event: VerifiedPdu,
+    ) -> Result<Option<String>, MatrixError> {
+        let event_id = event.event_id().to_owned();
+        match gather.receive(event).await {
+            Ok(Received::Rejected(rule)) => Ok(Some(rule)),
+            // What is soft-failed is in the room, and not for its sender to know.
+            Ok(_) => Ok(None),
+            Err(error) => {
+                crate::log::warn("inbound", &format!("{event_id}: {error}"));
+                error.refusal().map(Some)
+            }
+        }
+    }
+}
