@@ -2,4 +2,6 @@
 
 pub mod keys;
 pub mod openid;
+pub mod pdu;
 pub mod query;
+pub mod transaction;

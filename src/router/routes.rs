@@ -30,6 +30,7 @@ pub fn add_all(router: &mut Router) {
     user_data(router);
     administration(router);
     federation_keys(router);
+    federation_rooms(router);
 }
 
 /// Pages and endpoints of our own.
@@ -129,4 +130,10 @@ fn federation_keys(router: &mut Router) {
     router.add(federation::keys::get_server_keys);
     router.add(federation::keys::get_remote_server_keys);
     router.add(federation::keys::get_remote_server_keys_batch);
+}
+
+/// `[S-S §4 to §14]` Transactions, and rooms that other servers take part in.
+fn federation_rooms(router: &mut Router) {
+    let transactions = federation::transaction::send_transaction_message;
+    router.add_with_limit(federation::transaction::MAX_BODY, transactions);
 }
