@@ -6,6 +6,7 @@
 //! - [`graph`]: walks over events, and what other servers may see.
 //! - `wake`: telling followers afterwards.
 //! - [`view`]: the room as one user sees it.
+//! - `sync`: what is new to a client.
 
 pub mod commit;
 pub mod filter;
@@ -14,6 +15,7 @@ mod inbound;
 mod outbound;
 pub mod state;
 pub mod store;
+mod sync;
 #[cfg(test)]
 mod tests;
 pub mod view;
@@ -21,12 +23,12 @@ mod wake;
 
 use std::rc::Rc;
 
-use self::{store::Store, wake::Wakes};
+use self::{store::Store, sync::SentMembers, wake::Wakes};
 use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
-    rpc::room::{AdmitsServer, GetRoomVersion, PullForServer, ReceivePdus},
+    rpc::room::{AdmitsServer, GetRoomVersion, PullForServer, ReceivePdus, SyncRoom},
 };
 
 /// The behaviour of a `Room`.
@@ -35,13 +37,19 @@ pub struct RoomEngine {
     /// What is stored of the room.
     pub store: Store,
     wakes: Wakes,
+    sent_members: SentMembers,
 }
 
 impl Engine for RoomEngine {
     const MIGRATIONS: &'static [Migration] = &[(1, include_str!("../../schema/room/0001_room.sql"))];
 
     fn new(runtime: Runtime) -> Self {
-        Self { store: Store::new(Rc::clone(&runtime.db)), runtime, wakes: Wakes::default() }
+        Self {
+            store: Store::new(Rc::clone(&runtime.db)),
+            runtime,
+            wakes: Wakes::default(),
+            sent_members: SentMembers::default(),
+        }
     }
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
@@ -51,6 +59,7 @@ impl Engine for RoomEngine {
             sync GetRoomVersion => get_room_version,
             sync AdmitsServer => admits_server,
             async ReceivePdus => receive_pdus,
+            sync SyncRoom => sync_room,
         })
     }
 

@@ -5,6 +5,7 @@ use ruma::{
     api::client::filter::{RoomEventFilter, UrlFilter},
 };
 use selvedge_protocol::event::Pdu;
+use serde_json::{Map, Value};
 
 /// Whether a filter lets an event through.
 pub fn lets_through(filter: &RoomEventFilter, event: &Pdu) -> bool {
@@ -47,9 +48,75 @@ pub fn matches(pattern: &str, event_type: &str) -> bool {
     true
 }
 
+/// The event in `json` with those of its members only that `fields` name, each as a path of keys with dots in
+/// between (`\\.` for a dot within a key). What clients cannot do without stays. `None` when it is not JSON.
+pub fn pick_fields(fields: &[String], json: &str) -> Option<String> {
+    const ALWAYS: [&str; 5] = ["event_id", "room_id", "sender", "state_key", "type"];
+    let event: Map<String, Value> = serde_json::from_str(json).ok()?;
+    let mut picked = Map::new();
+    for field in ALWAYS {
+        if let Some(value) = event.get(field) {
+            picked.insert(field.to_owned(), value.clone());
+        }
+    }
+    for field in fields {
+        pick(&path(field), &event, &mut picked);
+    }
+    serde_json::to_string(&picked).ok()
+}
+
+fn pick(path: &[String], from: &Map<String, Value>, to: &mut Map<String, Value>) {
+    let Some((key, rest)) = path.split_first() else { return };
+    let Some(value) = from.get(key) else { return };
+    match value {
+        _ if rest.is_empty() => {
+            to.insert(key.clone(), value.clone());
+        }
+        Value::Object(inner) => {
+            let entry = to.entry(key.clone()).or_insert_with(|| Value::Object(Map::new()));
+            if let Value::Object(entry) = entry {
+                pick(rest, inner, entry);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The keys of a path.
+fn path(field: &str) -> Vec<String> {
+    let mut keys = vec![String::new()];
+    let mut characters = field.chars();
+    while let Some(character) = characters.next() {
+        let literal = match character {
+            '.' => {
+                keys.push(String::new());
+                continue;
+            }
+            '\\' => characters.next().unwrap_or('\\'),
+            other => other,
+        };
+        if let Some(key) = keys.last_mut() {
+            key.push(literal);
+        }
+    }
+    keys
+}
+
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn fields_are_picked_by_their_paths() {
+        let event = r#"{"type":"t","content":{"body":"b","m.relates_to":{"key":"k"},"other":1},"age":1}"#;
+        let fields =
+            ["content.body".to_owned(), r"content.m\.relates_to.key".to_owned(), "none.at.all".to_owned()];
+        let picked: Value = serde_json::from_str(&pick_fields(&fields, event).unwrap()).unwrap();
+        let expected =
+            serde_json::json!({"type": "t", "content": {"body": "b", "m.relates_to": {"key": "k"}}});
+        assert_eq!(picked, expected);
+    }
 
     #[test]
     fn a_star_stands_for_any_text() {

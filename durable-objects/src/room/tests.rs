@@ -7,10 +7,8 @@
     reason = "tests"
 )]
 
-mod fixture;
+pub(crate) mod fixture;
 mod local;
 mod peer;
 mod remote;
 mod wake;
-
-pub(crate) use self::fixture::Fixture;

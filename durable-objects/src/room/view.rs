@@ -84,7 +84,7 @@ impl<'a> View<'a> {
 
     /// The JSON of an event for the user. Whether they may see it is not asked here.
     pub fn render(&self, event: &StoredEvent, form: Form) -> Result<String, DatabaseError> {
-        let mut json = Writer::new();
+        let mut json = ObjectWriter::new();
         match form {
             Form::Federation => {
                 for (key, value) in event.pdu.object() {
@@ -104,13 +104,13 @@ impl<'a> View<'a> {
         &self,
         event: &StoredEvent,
         form: Form,
-        json: &mut Writer,
+        json: &mut ObjectWriter,
     ) -> Result<(), DatabaseError> {
         let redacts = self.redacts(&event.pdu);
         let content = match &redacts {
             // Clients of any age find the redacted event both in the content and beside it.
             Some(redacts) if event.pdu.content_object().get("redacts").is_none() => {
-                let mut content = Writer::new();
+                let mut content = ObjectWriter::new();
                 for (key, value) in event.pdu.content_object() {
                     content.member_as_written(key.text(), value.text());
                 }
@@ -143,7 +143,7 @@ impl<'a> View<'a> {
 
     /// What the server adds to an event `[C-S §7.3, UnsignedData]`.
     fn unsigned(&self, event: &StoredEvent) -> Result<String, DatabaseError> {
-        let mut json = Writer::new();
+        let mut json = ObjectWriter::new();
         let age = self.now.saturating_sub(event.pdu.origin_server_ts().get().into());
         json.member("age", &age.to_string());
         if let Some(states) = event.states {
@@ -188,15 +188,15 @@ fn joined_until(store: &Store, user_id: &UserId) -> Result<LogPosition, Database
 }
 
 /// Writes an object of JSON, member by member.
-pub struct Writer(String);
+pub struct ObjectWriter(String);
 
-impl Default for Writer {
+impl Default for ObjectWriter {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Writer {
+impl ObjectWriter {
     /// An object without members.
     pub fn new() -> Self {
         Self("{".to_owned())

@@ -4,10 +4,11 @@ mod federation;
 mod inbound;
 mod reader;
 mod summary;
+mod sync;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{federation::*, inbound::*, reader::*, summary::*};
+pub use self::{federation::*, inbound::*, reader::*, summary::*, sync::*};
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later
 /// entries have larger positions, but positions are not dense.

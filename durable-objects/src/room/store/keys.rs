@@ -15,6 +15,9 @@ const OF_TYPE: &str = "SELECT nid, state_key FROM state_key WHERE type = ? ORDER
 const OF_TYPE_AFTER: &str =
     "SELECT nid, state_key FROM state_key WHERE type = ? AND state_key > ? ORDER BY state_key LIMIT ?";
 
+const OF_OTHER_TYPES: &str =
+    "SELECT nid FROM state_key WHERE type < ?1 UNION ALL SELECT nid FROM state_key WHERE type > ?1";
+
 /// A state key of some type, with its number.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateKey {
@@ -59,6 +62,11 @@ impl Store {
             None => self.db().query(OF_TYPE, params![event_type, limit], read),
             Some(after) => self.db().query(OF_TYPE_AFTER, params![event_type, after, limit], read),
         }
+    }
+
+    /// The numbers of all pairs of other types than `event_type`.
+    pub fn keys_of_other_types(&self, event_type: &str) -> Result<Vec<StateKeyNid>, DatabaseError> {
+        self.db().query(OF_OTHER_TYPES, params![event_type], |row| row.get(0).map(StateKeyNid))
     }
 }
 

@@ -1,0 +1,131 @@
+//! The state that a client lacks.
+//!
+//! Without `use_state_after` a client has the state that it had, then what `state` says, then what the events of the
+//! timeline say. The end of that must be the room's state. So `state` holds what the room's state has anew, but for
+//! what the timeline sets; for that, what was there before the timeline.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
+
+use selvedge_protocol::{
+    nid::{EventNid, StateKeyNid},
+    state_tree,
+};
+
+use super::{Pull, State, Timeline, lets_through};
+use crate::{database::DatabaseError, room::store::StoredEvent};
+
+const MEMBER: &str = "m.room.member";
+
+/// The keys for which the room's state is not what the client has.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// The events that the room has for them. Of members in a room that is new to a client that loads them
+    /// lazily there are none here.
+    pub events: BTreeMap<StateKeyNid, EventNid>,
+    /// Whether any membership may have changed.
+    pub any_member: bool,
+}
+
+impl Pull<'_> {
+    /// What is not as the client has it, at the end of the timeline.
+    pub fn changes(&self, timeline: &Timeline) -> Result<Changes, DatabaseError> {
+        let store = &self.engine.store;
+        let (known, now) = (self.known_root()?, self.state_at_end()?.root());
+        let is_new = known == state_tree::StateRoot::EMPTY;
+        let mut changes = Changes { any_member: is_new, ..Changes::default() };
+        if known == now {
+            return Ok(changes);
+        }
+        if is_new && self.is_lazy() {
+            let state = State::at(store, now);
+            for key in store.keys_of_other_types(MEMBER)? {
+                if let Some(nid) = state.nid(key)? {
+                    changes.events.insert(key, nid);
+                }
+            }
+            return Ok(changes);
+        }
+        for difference in state_tree::diff(store, known, now)? {
+            if let Some(nid) = difference.right {
+                changes.events.insert(difference.key, nid);
+            }
+        }
+        if !is_new {
+            let of_timeline = timeline.events.iter().any(|event| event.pdu.event_type() == MEMBER);
+            changes.any_member = of_timeline || self.has_member(changes.events.values())?;
+        }
+        Ok(changes)
+    }
+
+    fn has_member<'e>(&self, mut nids: impl Iterator<Item = &'e EventNid>) -> Result<bool, DatabaseError> {
+        nids.try_fold(false, |found, nid| {
+            Ok(found || self.engine.store.event(*nid)?.pdu.event_type() == MEMBER)
+        })
+    }
+
+    /// The events of `state`, or of `state_after`.
+    pub fn state(
+        &self,
+        timeline: &Timeline,
+        changes: Changes,
+        heroes: &[String],
+    ) -> Result<Vec<Rc<StoredEvent>>, DatabaseError> {
+        let store = &self.engine.store;
+        let now = self.state_at_end()?;
+        let mut wanted = changes.events;
+        let redundant = self.add_lazy_members(&now, timeline, heroes, &mut wanted)?;
+        if !self.asked.use_state_after && !timeline.events.is_empty() {
+            let known = State::at(store, self.known_root()?);
+            let before = State::at(store, store.root_at(timeline.start)?);
+            for event in &timeline.events {
+                let Some(key) = event.key else { continue };
+                wanted.remove(&key);
+                if let Some(nid) = before.nid(key)?
+                    && known.nid(key)? != Some(nid)
+                {
+                    wanted.insert(key, nid);
+                }
+            }
+        }
+        let mut state = Vec::new();
+        for nid in wanted.into_values() {
+            let event = store.event(nid)?;
+            if lets_through(&self.asked.state, &event.pdu) && !redundant.contains(&nid) {
+                state.push(event);
+            }
+        }
+        Ok(state)
+    }
+
+    /// Adds the members that a client which loads them lazily needs to show the answer `[C-S §6.5]`. Returns those
+    /// of them that it has got before.
+    fn add_lazy_members(
+        &self,
+        now: &State,
+        timeline: &Timeline,
+        heroes: &[String],
+        wanted: &mut BTreeMap<StateKeyNid, EventNid>,
+    ) -> Result<BTreeSet<EventNid>, DatabaseError> {
+        if !self.is_lazy() {
+            return Ok(BTreeSet::new());
+        }
+        let mut unchanged = BTreeSet::new();
+        let mut users: BTreeSet<&str> =
+            timeline.events.iter().map(|event| event.pdu.sender().as_str()).collect();
+        users.extend(heroes.iter().map(String::as_str));
+        if self.known_root()? == state_tree::StateRoot::EMPTY {
+            users.insert(self.asked.reader.user_id.as_str());
+        }
+        for user in users {
+            let Some(key) = self.engine.store.key(MEMBER, user)? else { continue };
+            let Some(nid) = now.nid(key)? else { continue };
+            if wanted.insert(key, nid).is_none() {
+                unchanged.insert(nid);
+            }
+        }
+        Ok(self.already_sent(unchanged))
+    }
+}
