@@ -7,6 +7,7 @@ pub mod device;
 pub mod filter;
 pub mod moderation;
 pub mod profile;
+pub mod push_rules;
 pub mod registration;
 pub mod session;
 #[cfg(test)]

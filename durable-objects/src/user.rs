@@ -7,6 +7,7 @@ mod filter;
 mod membership;
 mod password;
 mod profile;
+mod push_rules;
 mod session;
 mod short_lived_token;
 mod sync;
@@ -88,6 +89,8 @@ impl Engine for UserEngine {
             sync user::SetAccountData => set_account_data,
             sync user::GetAccountData => get_account_data,
             sync user::SetTag => set_tag,
+            sync user::GetPushRules => get_push_rules,
+            sync user::ChangePushRule => change_push_rule,
             sync user::SetMembership => set_membership,
             sync user::RoomChanged => room_changed,
             sync user::RoomStirred => room_stirred,

@@ -4,4 +4,5 @@ mod accounts;
 mod admin;
 mod devices;
 mod management;
+mod push_rules;
 mod user_data;

@@ -17,7 +17,8 @@ use super::{Incoming, Router};
 use crate::{
     admin::{register, registration_tokens},
     client::{
-        account, account_data, capabilities, device, filter, moderation, profile, registration, session,
+        account, account_data, capabilities, device, filter, moderation, profile, push_rules, registration,
+        session,
     },
     discovery, federation, metrics,
 };
@@ -109,6 +110,15 @@ fn user_data(router: &mut Router) {
     router.add(account_data::get_tags);
     router.add_raw::<create_tag::v3::Request, _, _, _>(account_data::create_tag);
     router.add(account_data::delete_tag);
+    router.add(push_rules::get_pushrules_all);
+    router.add(push_rules::get_pushrules_global_scope);
+    router.add(push_rules::get_pushrule);
+    router.add(push_rules::set_pushrule);
+    router.add(push_rules::delete_pushrule);
+    router.add(push_rules::get_pushrule_actions);
+    router.add(push_rules::set_pushrule_actions);
+    router.add(push_rules::get_pushrule_enabled);
+    router.add(push_rules::set_pushrule_enabled);
 }
 
 /// Synapse's admin API.

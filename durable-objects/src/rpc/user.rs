@@ -5,6 +5,7 @@ mod account_data;
 mod device;
 mod filter;
 mod profile;
+mod push_rules;
 mod sync;
 
-pub use self::{account::*, account_data::*, device::*, filter::*, profile::*, sync::*};
+pub use self::{account::*, account_data::*, device::*, filter::*, profile::*, push_rules::*, sync::*};

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json, value::RawValue};
 
 pub(super) use self::sync::account_data_section;
-use super::{UserEngine, sync::Stream};
+use super::{UserEngine, push_rules::PUSH_RULES, sync::Stream};
 use crate::{
     database::{DatabaseError, DatabaseExt, Row},
     matrix_error::MatrixError,
@@ -113,7 +113,10 @@ impl UserEngine {
 
     pub(super) fn get_account_data(&self, command: GetAccountData) -> Result<Box<RawValue>, MatrixError> {
         let room_id = command.room_id.as_ref().map_or("", |room_id| room_id.as_str());
-        let content = self.account_data(room_id, &command.kind)?;
+        let content = match command.kind.as_str() {
+            PUSH_RULES if room_id.is_empty() => Some(self.push_rules_content()?),
+            kind => self.account_data(room_id, kind)?,
+        };
         let content = content.ok_or_else(|| MatrixError::not_found("No account data of this type"))?;
         Ok(RawValue::from_string(content)?)
     }

@@ -15,6 +15,7 @@ mod volatile;
 
 use futures_util::FutureExt;
 use ruma::api::client::filter::FilterDefinition;
+use serde_json::value::to_raw_value;
 
 pub(super) use self::{chosen::Chosen, seen::SeenLog, stream::Stream, volatile::Volatile};
 use super::UserEngine;
@@ -75,6 +76,9 @@ impl UserEngine {
         let rooms = self.changed_rooms(&asked)?;
         let sections = self.sections(&asked)?;
         self.handed_out.set(Some(self.handed_out(asked.stream.position).max(asked.stream.position)));
+        // What the rooms need, when there are any.
+        let push = if rooms.is_empty() { None } else { Some(to_raw_value(&self.push_rules()?)?) };
+        let ignored_users = if rooms.is_empty() { Vec::new() } else { self.ignored_users()? };
         Ok(Synced {
             filter: json,
             chain,
@@ -82,8 +86,8 @@ impl UserEngine {
             volatile,
             selection,
             rooms,
-            push: None,
-            ignored_users: self.ignored_users()?,
+            push,
+            ignored_users,
             sections,
             user_id: asked.who.user_id,
             device_id: asked.who.device_id,

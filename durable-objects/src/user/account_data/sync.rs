@@ -15,7 +15,7 @@ use crate::{
     params,
     room::filter::{lets_room_through, lets_type_through, matches},
     rpc::user::{ChangedRoom, Section, Standing},
-    user::{UserEngine, sync::Asked},
+    user::{UserEngine, push_rules::PUSH_RULES, sync::Asked},
 };
 
 /// The account data that belongs to no room.
@@ -27,8 +27,16 @@ pub(in crate::user) fn account_data_section(
     let any = |patterns: &[String], kind: &str| patterns.iter().any(|pattern| matches(pattern, kind));
     let wanted = |kind: &str| !any(not_types, kind) && types.as_ref().is_none_or(|types| any(types, kind));
     let mut events = Vec::new();
-    for entry in engine.account_data_after(asked.position())? {
-        if entry.room_id.is_empty() && wanted(&entry.kind) {
+    let mut entries = engine.account_data_after(asked.position())?;
+    entries.retain(|entry| entry.room_id.is_empty());
+    if asked.since.is_none() || entries.iter().any(|entry| entry.kind == PUSH_RULES) {
+        // Stored or not, a client sees the rules that hold.
+        entries.retain(|entry| entry.kind != PUSH_RULES);
+        let (room_id, kind) = (String::new(), PUSH_RULES.to_owned());
+        entries.push(Entry { room_id, kind, content: engine.push_rules_content()? });
+    }
+    for entry in entries {
+        if wanted(&entry.kind) {
             events.push(entry.event()?);
         }
     }

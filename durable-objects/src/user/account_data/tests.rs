@@ -164,6 +164,7 @@ fn a_filter_chooses_types_of_account_data() {
 #[test]
 fn ignored_users_are_known_to_a_sync() {
     let client = Client::new();
+    client.join();
     client.set(None, "m.ignored_user_list", &json!({"ignored_users": {"@spam:a.test": {}, "nonsense": {}}}));
     assert_eq!(client.sync(None, None).ignored_users, ["@spam:a.test"]);
 }
