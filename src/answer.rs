@@ -46,6 +46,12 @@ pub fn from_error(error: &MatrixError) -> Answer {
 /// JSON that is passed on as an actor made it.
 pub struct Json(pub String);
 
+impl From<Box<serde_json::value::RawValue>> for Json {
+    fn from(json: Box<serde_json::value::RawValue>) -> Self {
+        Self(Box::<str>::from(json).into())
+    }
+}
+
 /// Text of some other type, such as a page.
 pub struct Text {
     /// The `Content-Type`.

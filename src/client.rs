@@ -2,14 +2,24 @@
 
 pub mod account;
 pub mod account_data;
+mod canonical_alias;
 pub mod capabilities;
 pub mod device;
+pub mod directory;
+mod elsewhere;
 pub mod filter;
+mod invitee;
+pub mod membership;
+pub mod message;
 pub mod moderation;
 pub mod profile;
 pub mod push_rules;
 pub mod registration;
+pub mod room;
+pub mod room_alias;
 pub mod session;
+pub mod state;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests;
+mod third_party_invite;

@@ -4,6 +4,7 @@
 
 mod admin;
 mod answer;
+mod body;
 mod client;
 mod context;
 mod discovery;

@@ -5,13 +5,17 @@
 //! - [`commit`]: the one way by which events get in.
 //! - [`graph`]: walks over events, and what other servers may see.
 //! - `wake`: telling followers afterwards.
+//! - `listing`: the published room directory as a follower.
+//! - `client`: what this server's clients do.
 //! - [`view`]: the room as one user sees it.
 //! - `sync`: what is new to a client.
 
+mod client;
 pub mod commit;
 pub mod filter;
 pub mod graph;
 mod inbound;
+mod listing;
 mod outbound;
 pub mod state;
 pub mod store;
@@ -23,12 +27,25 @@ mod wake;
 
 use std::rc::Rc;
 
+<<<<<<< HEAD
 use self::{store::Store, sync::SentMembers, wake::Wakes};
+=======
+use self::{listing::Listed, store::Store, wake::Wakes};
+>>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
 use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
+<<<<<<< HEAD
     rpc::room::{AdmitsServer, GetRoomVersion, PullForServer, ReceivePdus, SyncRoom},
+=======
+    rpc::room::{
+        AdmitsServer, ChangeMembership, CreateRoom, ForgetAlias, GetAliasRights, GetContext, GetEvent,
+        GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetResidentServers, GetRoomVersion,
+        GetState, GetStateEvent, PullForServer, PullRoomSummary, ReceivePdus, RedactEvent, SendMessage,
+        SendState,
+    },
+>>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
 };
 
 /// The behaviour of a `Room`.
@@ -37,18 +54,29 @@ pub struct RoomEngine {
     /// What is stored of the room.
     pub store: Store,
     wakes: Wakes,
+<<<<<<< HEAD
     sent_members: SentMembers,
+=======
+    listed: Listed,
+>>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
 }
 
 impl Engine for RoomEngine {
-    const MIGRATIONS: &'static [Migration] = &[(1, include_str!("../../schema/room/0001_room.sql"))];
+    const MIGRATIONS: &'static [Migration] = &[
+        (1, include_str!("../../schema/room/0001_room.sql")),
+        (10, include_str!("../../schema/room/0010_listing.sql")),
+    ];
 
     fn new(runtime: Runtime) -> Self {
         Self {
             store: Store::new(Rc::clone(&runtime.db)),
             runtime,
             wakes: Wakes::default(),
+<<<<<<< HEAD
             sent_members: SentMembers::default(),
+=======
+            listed: Listed::default(),
+>>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
         }
     }
 
@@ -59,7 +87,27 @@ impl Engine for RoomEngine {
             sync GetRoomVersion => get_room_version,
             sync AdmitsServer => admits_server,
             async ReceivePdus => receive_pdus,
+<<<<<<< HEAD
             sync SyncRoom => sync_room,
+=======
+            async CreateRoom => create_room,
+            async ChangeMembership => change_membership,
+            async SendMessage => send_message,
+            async SendState => send_state,
+            async RedactEvent => redact_event,
+            async GetEvent => get_event,
+            async GetMessages => get_messages,
+            async GetContext => get_context,
+            async GetState => get_state,
+            async GetStateEvent => get_state_event,
+            async GetMembers => get_members,
+            sync GetJoinedMembers => get_joined_members,
+            sync GetMembership => get_membership,
+            sync GetAliasRights => get_alias_rights,
+            async ForgetAlias => forget_alias,
+            sync GetResidentServers => get_resident_servers,
+            sync PullRoomSummary => pull_room_summary,
+>>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
         })
     }
 

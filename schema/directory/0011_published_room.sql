@@ -4,7 +4,7 @@ CREATE TABLE published_room (
     joined_members INTEGER NOT NULL,
     room_type      TEXT,             -- NULL: no special type
     search_text    TEXT NOT NULL,    -- name, topic and canonical alias in lower case
-    chunk          TEXT NOT NULL,    -- the entry as clients get it, JSON
+    chunk          TEXT,             -- the entry as clients get it, JSON; NULL until the room was asked
     is_changed     INTEGER NOT NULL  -- 1: the room has told that this is out of date
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX published_room_by_size ON published_room (joined_members, room_id);

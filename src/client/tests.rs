@@ -5,4 +5,5 @@ mod admin;
 mod devices;
 mod management;
 mod push_rules;
+mod rooms;
 mod user_data;

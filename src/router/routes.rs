@@ -17,8 +17,8 @@ use super::{Incoming, Router};
 use crate::{
     admin::{register, registration_tokens},
     client::{
-        account, account_data, capabilities, device, filter, moderation, profile, push_rules, registration,
-        session,
+        account, account_data, capabilities, device, directory, filter, membership, message, moderation,
+        profile, push_rules, registration, room, room_alias, session, state,
     },
     discovery, federation, metrics,
 };
@@ -29,6 +29,9 @@ pub fn add_all(router: &mut Router) {
     client_discovery(router);
     accounts(router);
     user_data(router);
+    rooms(router);
+    membership(router);
+    room_directory(router);
     administration(router);
     federation_keys(router);
     federation_rooms(router);
@@ -76,6 +79,57 @@ fn accounts(router: &mut Router) {
     router.add(moderation::suspend_user);
     router.add(moderation::get_user_info);
     router.add(capabilities::get_capabilities);
+}
+
+/// `[C-S §8, §11.1]` Rooms: creation, state and timeline.
+fn rooms(router: &mut Router) {
+    router.add(room::create_room);
+    router.add(state::get_state_events);
+    router.add(state::get_state_event_for_key);
+    router.add(state::send_state_event);
+    // An empty state key may be left out, with its slash or without.
+    for template in [
+        "/_matrix/client/r0/rooms/{room_id}/state/{event_type}",
+        "/_matrix/client/r0/rooms/{room_id}/state/{event_type}/",
+        "/_matrix/client/v3/rooms/{room_id}/state/{event_type}",
+        "/_matrix/client/v3/rooms/{room_id}/state/{event_type}/",
+    ] {
+        router.add_at(template, state::get_state_event_for_key);
+        router.add_at(template, state::send_state_event);
+    }
+    router.add(message::send_message_event);
+    router.add(message::redact_event);
+    router.add(message::get_room_event);
+    router.add(message::get_message_events);
+    router.add(message::get_context);
+}
+
+/// `[C-S §11.2]` Room membership.
+fn membership(router: &mut Router) {
+    router.add(membership::joined_rooms);
+    router.add(membership::join_room_by_id);
+    router.add(membership::join_room_by_id_or_alias);
+    router.add(membership::knock_room);
+    router.add(membership::leave_room);
+    router.add(membership::forget_room);
+    router.add(membership::invite_user);
+    router.add(membership::kick_user);
+    router.add(membership::ban_user);
+    router.add(membership::unban_user);
+    router.add(membership::get_member_events);
+    router.add(membership::joined_members);
+}
+
+/// `[C-S §11.2.1, §11.2.2]` Aliases and the published room directory.
+fn room_directory(router: &mut Router) {
+    router.add(room_alias::get_alias);
+    router.add(room_alias::create_alias);
+    router.add(room_alias::delete_alias);
+    router.add(room_alias::aliases);
+    router.add(directory::get_room_visibility);
+    router.add(directory::set_room_visibility);
+    router.add(directory::get_public_rooms);
+    router.add(directory::get_public_rooms_filtered);
 }
 
 /// `[C-S §5.7.6]` Contact information.

@@ -28,8 +28,8 @@ impl DirectoryEngine {
     pub(super) fn publish_room(&self, command: PublishRoom) -> Result<(), MatrixError> {
         let db = self.runtime.db.as_ref();
         Ok(db.transaction(|| -> Result<(), DatabaseError> {
-            store::upsert(db, &command.chunk)?;
-            store::add_publication(db, &command.network, &command.chunk.room_id)
+            store::insert(db, &command.room_id)?;
+            store::add_publication(db, &command.network, &command.room_id)
         })?)
     }
 

@@ -5,6 +5,7 @@ mod cache;
 mod edges;
 mod events;
 mod keys;
+mod listing;
 mod log;
 mod members;
 mod meta;
@@ -28,6 +29,7 @@ pub use self::{
     edges::{Gap, MissingPrev},
     events::{EventRow, NewRow, Standing, States, StoredEvent, Txn},
     keys::StateKey,
+    listing::Listing,
     log::{LogEntry, LogKind, NewEntry},
     members::{LocalMember, MemberRow, ResidentServer},
     meta::RoomMeta,

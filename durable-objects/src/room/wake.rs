@@ -170,6 +170,7 @@ impl RoomEngine {
             if broadcast {
                 is_done &= self.wake_servers(position).await?;
             }
+            is_done &= self.tell_directory().await?;
             if !is_done {
                 return Ok(false);
             }

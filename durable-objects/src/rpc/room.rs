@@ -1,14 +1,30 @@
 //! What a `Room` can be asked.
 
+mod alias;
+mod creation;
 mod federation;
 mod inbound;
+mod membership;
 mod reader;
+mod send;
+mod state;
 mod summary;
+<<<<<<< HEAD
 mod sync;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{federation::*, inbound::*, reader::*, summary::*, sync::*};
+=======
+mod timeline;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::{
+    alias::*, creation::*, federation::*, inbound::*, membership::*, reader::*, send::*, state::*,
+    summary::*, timeline::*,
+};
+>>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later
 /// entries have larger positions, but positions are not dense.

@@ -11,10 +11,8 @@ use crate::{
     params,
 };
 
-const UPSERT: &str = "INSERT INTO published_room
-    (room_id, joined_members, room_type, search_text, chunk, is_changed) VALUES (?, ?, ?, ?, ?, 0)
-    ON CONFLICT (room_id) DO UPDATE SET joined_members = excluded.joined_members,
-    room_type = excluded.room_type, search_text = excluded.search_text, chunk = excluded.chunk";
+const INSERT: &str = "INSERT INTO published_room (room_id, joined_members, search_text, is_changed)
+    VALUES (?, 0, '', 1) ON CONFLICT (room_id) DO UPDATE SET is_changed = 1";
 const UPDATE: &str =
     "UPDATE published_room SET joined_members = ?2, room_type = ?3, search_text = ?4, chunk = ?5
     WHERE room_id = ?1";
@@ -35,7 +33,7 @@ const CLEAR_CHANGED: &str = "UPDATE published_room SET is_changed = 0 WHERE room
 const COUNT: &str = "SELECT count(DISTINCT room_id) FROM publication WHERE ?1 IS NULL OR network = ?1";
 /// Room types come as a JSON array, in which `null` stands for rooms without one; `NULL` takes all.
 const PAGE: &str = "SELECT chunk, joined_members FROM published_room r
-    WHERE (?1 IS NULL OR instr(search_text, ?1) > 0)
+    WHERE chunk IS NOT NULL AND (?1 IS NULL OR instr(search_text, ?1) > 0)
     AND (?2 IS NULL OR EXISTS (SELECT 1 FROM json_each(?2) WHERE value IS r.room_type))
     AND EXISTS (SELECT 1 FROM publication p WHERE p.room_id = r.room_id AND (?3 IS NULL OR p.network = ?3))";
 const PAGE_START: &str = " ORDER BY joined_members DESC, room_id DESC LIMIT ?4";
@@ -51,21 +49,17 @@ fn search_text(chunk: &PublicRoomsChunk) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join("\n").to_lowercase()
 }
 
-fn write(db: &dyn Database, sql: &str, chunk: &PublicRoomsChunk) -> Result<(), DatabaseError> {
+/// Writes a room's entry, unless it was taken away.
+pub(super) fn update(db: &dyn Database, chunk: &PublicRoomsChunk) -> Result<(), DatabaseError> {
     let json = serde_json::to_string(chunk).map_err(|error| DatabaseError::corrupt(error.to_string()))?;
     let room_type = chunk.room_type.as_ref().map(ruma::room::RoomType::as_str);
     let members = u64::from(chunk.num_joined_members);
-    db.execute(sql, params![chunk.room_id.as_str(), members, room_type, &search_text(chunk), &json])
+    db.execute(UPDATE, params![chunk.room_id.as_str(), members, room_type, &search_text(chunk), &json])
 }
 
-/// Writes a room's entry, new or not.
-pub(super) fn upsert(db: &dyn Database, chunk: &PublicRoomsChunk) -> Result<(), DatabaseError> {
-    write(db, UPSERT, chunk)
-}
-
-/// Writes a room's entry, unless it was taken away.
-pub(super) fn update(db: &dyn Database, chunk: &PublicRoomsChunk) -> Result<(), DatabaseError> {
-    write(db, UPDATE, chunk)
+/// Makes an entry, to be asked for.
+pub(super) fn insert(db: &dyn Database, room_id: &RoomId) -> Result<(), DatabaseError> {
+    db.execute(INSERT, params![room_id.as_str()])
 }
 
 /// Takes a room from all lists.

@@ -34,7 +34,9 @@ fn room(name: &str, members: u32) -> PublicRoomsChunk {
 }
 
 fn publish(db: &dyn Database, network: &str, chunk: &PublicRoomsChunk) {
-    store::upsert(db, chunk).unwrap();
+    store::insert(db, &chunk.room_id).unwrap();
+    store::clear_changed(db, std::slice::from_ref(&chunk.room_id)).unwrap();
+    store::update(db, chunk).unwrap();
     store::add_publication(db, network, &chunk.room_id).unwrap();
 }
 

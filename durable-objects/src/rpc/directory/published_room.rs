@@ -8,11 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::command;
 
-/// Puts a room in a list of the directory.
+/// Puts a room in a list of the directory. Its entry is asked of the room when somebody looks.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PublishRoom {
-    /// The room's entry.
-    pub chunk: PublicRoomsChunk,
+    /// The room.
+    pub room_id: OwnedRoomId,
     /// The third-party network whose list it is; empty for this server's own.
     pub network: String,
 }

@@ -1,0 +1,74 @@
+//! A request's typed form together with what it was read from, for endpoints that pass on what they do not know.
+
+use http::{Method, Request};
+use ruma::api::{IncomingRequest, Metadata, error::DeserializationError};
+use serde_json::{Map, Value};
+
+/// A request and its body. An absent body counts as `{}`, for clients send none where nothing is required.
+pub struct WithBody<R> {
+    /// The request.
+    pub request: R,
+    /// The members of its body.
+    pub body: Map<String, Value>,
+}
+
+impl<R: Metadata> Metadata for WithBody<R> {
+    const METHOD: Method = R::METHOD;
+    const RATE_LIMITED: bool = R::RATE_LIMITED;
+    type Authentication = R::Authentication;
+    type PathBuilder = R::PathBuilder;
+    const PATH_BUILDER: Self::PathBuilder = R::PATH_BUILDER;
+}
+
+impl<R: IncomingRequest> IncomingRequest for WithBody<R> {
+    type EndpointError = R::EndpointError;
+    type OutgoingResponse = R::OutgoingResponse;
+
+    fn try_from_http_request_inner(
+        request: Request<&[u8]>,
+        path_args: &[&str],
+    ) -> Result<Self, DeserializationError> {
+        let (parts, body) = request.into_parts();
+        let body = if body.is_empty() { b"{}" } else { body };
+        let members = serde_json::from_slice(body)?;
+        let request = R::try_from_http_request_inner(Request::from_parts(parts, body), path_args)?;
+        Ok(Self { request, body: members })
+    }
+}
+
+/// A request and its query, for parameters with members that ruma does not know.
+pub struct WithQuery<R> {
+    /// The request.
+    pub request: R,
+    /// The query's parameters, decoded.
+    pub query: Vec<(String, String)>,
+}
+
+impl<R> WithQuery<R> {
+    /// The value of a parameter.
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl<R: Metadata> Metadata for WithQuery<R> {
+    const METHOD: Method = R::METHOD;
+    const RATE_LIMITED: bool = R::RATE_LIMITED;
+    type Authentication = R::Authentication;
+    type PathBuilder = R::PathBuilder;
+    const PATH_BUILDER: Self::PathBuilder = R::PATH_BUILDER;
+}
+
+impl<R: IncomingRequest> IncomingRequest for WithQuery<R> {
+    type EndpointError = R::EndpointError;
+    type OutgoingResponse = R::OutgoingResponse;
+
+    fn try_from_http_request_inner(
+        request: Request<&[u8]>,
+        path_args: &[&str],
+    ) -> Result<Self, DeserializationError> {
+        let query = request.uri().query().unwrap_or_default();
+        let query = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+        Ok(Self { request: R::try_from_http_request_inner(request, path_args)?, query })
+    }
+}

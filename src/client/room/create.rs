@@ -1,0 +1,247 @@
+//! Creating rooms.
+
+use ruma::{
+    MilliSecondsSinceUnixEpoch, OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomVersionId, UInt,
+    api::{
+        client::room::{
+            Visibility,
+            create_room::v3::{self as create_room, RoomPreset},
+        },
+        error::ErrorCode,
+    },
+    room_version_rules::RoomVersionRules,
+};
+use selvedge_durable_objects::{
+    matrix_error::MatrixError,
+    platform::random,
+    room::commit::{Author, build_create},
+    rpc::{
+        directory::{CreateRoomAlias, DeleteRoomAlias, PublishRoom},
+        room::{CreateRoom, Invitee, MembershipAction, NewState},
+    },
+    signing::server_keys,
+};
+use selvedge_protocol::{
+    event::Pdu,
+    room_creation::{Preset, RoomCreation, StateDraft},
+    room_version,
+};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::{
+    client::{
+        invitee::invitee,
+        membership::{Change, change_membership},
+        room_alias::check_new_alias,
+        third_party_invite,
+    },
+    context::Ctx,
+    extract::ClientAuth,
+};
+
+/// How many users can be invited at once.
+const MAX_INVITES: usize = 500;
+/// How many state events can be given at once.
+const MAX_INITIAL_STATE: usize = 500;
+/// How often it is tried to make a room that differs from one of the same moment.
+const MAX_ATTEMPTS: u64 = 20;
+
+/// `POST /_matrix/client/v3/createRoom`
+pub async fn create_room(
+    ctx: Ctx,
+    auth: ClientAuth,
+    request: create_room::Request,
+) -> Result<create_room::Response, MatrixError> {
+    auth.check_not_suspended()?;
+    if !request.invite_3pid.is_empty() {
+        return Err(third_party_invite::not_possible());
+    }
+    let is_public = request.visibility == Visibility::Public;
+    let is_direct = request.is_direct;
+    let plan = plan(&ctx, &auth, request)?;
+    let room_id = create(&ctx, &auth, &plan, is_direct).await?;
+    if is_public {
+        ctx.call(&(), &PublishRoom { room_id: room_id.clone(), network: String::new() }).await?;
+    }
+    Ok(create_room::Response::new(room_id))
+}
+
+/// Reads the request as a plan for a room.
+fn plan(ctx: &Ctx, auth: &ClientAuth, request: create_room::Request) -> Result<RoomCreation, MatrixError> {
+    let too_many = request.invite.len() > MAX_INVITES || request.initial_state.len() > MAX_INITIAL_STATE;
+    if too_many {
+        return Err(MatrixError::invalid_param("Too many invitations or state events at once"));
+    }
+    let preset = match (request.preset, &request.visibility) {
+        (Some(RoomPreset::PrivateChat), _) | (None, Visibility::Private) => Preset::Private,
+        (Some(RoomPreset::TrustedPrivateChat), _) => Preset::TrustedPrivate,
+        (Some(RoomPreset::PublicChat), _) | (None, Visibility::Public) => Preset::Public,
+        _ => return Err(MatrixError::bad_json("Unknown preset or visibility")),
+    };
+    let canonical_alias =
+        request.room_alias_name.as_deref().map(|localpart| new_alias(ctx, localpart)).transpose()?;
+    let initial_state = request.initial_state.iter().map(|entry| StateDraft::from_json(entry.json().get()));
+    let initial_state = initial_state
+        .collect::<Result<_, _>>()
+        .map_err(|malformed| MatrixError::bad_json(malformed.to_string()))?;
+    let mut invite: Vec<OwnedUserId> = Vec::new();
+    for user in request.invite {
+        if user == auth.user_id {
+            return Err(MatrixError::forbidden("You cannot invite yourself"));
+        }
+        if !invite.contains(&user) {
+            invite.push(user);
+        }
+    }
+    Ok(RoomCreation {
+        version: request.room_version.unwrap_or_else(|| ctx.config.default_room_version.clone()),
+        creator: auth.user_id.clone(),
+        preset,
+        creation_content: members(request.creation_content.as_ref().map(ruma::serde::Raw::json))?,
+        power_level_content_override: members(
+            request.power_level_content_override.as_ref().map(ruma::serde::Raw::json),
+        )?,
+        canonical_alias,
+        initial_state,
+        name: request.name,
+        topic: request.topic,
+        invite,
+    })
+}
+
+fn members(json: Option<&RawValue>) -> Result<Map<String, Value>, MatrixError> {
+    let parse = |json: &RawValue| {
+        serde_json::from_str(json.get()).map_err(|_| MatrixError::bad_json("An object was expected"))
+    };
+    json.map_or_else(|| Ok(Map::new()), parse)
+}
+
+fn new_alias(ctx: &Ctx, localpart: &str) -> Result<OwnedRoomAliasId, MatrixError> {
+    if localpart.contains(':') {
+        return Err(MatrixError::invalid_param("`room_alias_name` is a localpart and holds no colon"));
+    }
+    let alias = RoomAliasId::parse(format!("#{localpart}:{}", ctx.server_name()))
+        .map_err(|error| MatrixError::invalid_param(format!("Not a room alias: {error}")))?;
+    check_new_alias(ctx, &alias)?;
+    Ok(alias)
+}
+
+/// The rules of a room version. `M_UNSUPPORTED_ROOM_VERSION`.
+pub fn rules_of(version: &RoomVersionId) -> Result<RoomVersionRules, MatrixError> {
+    let unsupported = || {
+        let text = format!("This server does not support room version {version}");
+        MatrixError::new(400, ErrorCode::UnsupportedRoomVersion, text)
+    };
+    room_version::rules(version).ok_or_else(unsupported)
+}
+
+/// Makes the room and its alias, then invites the users of other servers.
+async fn create(
+    ctx: &Ctx,
+    auth: &ClientAuth,
+    plan: &RoomCreation,
+    is_direct: bool,
+) -> Result<OwnedRoomId, MatrixError> {
+    let rules = rules_of(&plan.version)?;
+    let creator = invitee(ctx, &auth.user_id).await?.profile;
+    let (here, elsewhere): (Vec<&OwnedUserId>, Vec<&OwnedUserId>) =
+        plan.invite.iter().partition(|user| user.server_name() == ctx.server_name());
+    let mut invite: Vec<Invitee> = Vec::with_capacity(here.len());
+    for user in here {
+        invite.push(invitee(ctx, user).await?);
+    }
+    let state: Vec<NewState> =
+        plan.state(&rules.authorization).into_iter().map(new_state).collect::<Result<_, _>>()?;
+    let mut command = CreateRoom {
+        version: plan.version.clone(),
+        create: String::new(),
+        creator,
+        state,
+        invite,
+        is_direct,
+    };
+    let room_id = create_at_once(ctx, plan, &rules, &mut command).await?;
+    for user in elsewhere {
+        let mut change = Change::own(auth, MembershipAction::Invite);
+        change.target.clone_from(user);
+        if is_direct {
+            change.content.insert("is_direct".to_owned(), Value::Bool(true));
+        }
+        change_membership(ctx, auth, &room_id, change).await?;
+    }
+    Ok(room_id)
+}
+
+fn new_state(draft: StateDraft) -> Result<NewState, MatrixError> {
+    let content = RawValue::from_string(draft.content)?;
+    Ok(NewState { event_type: draft.event_type, state_key: draft.state_key, content })
+}
+
+/// Makes the room, a millisecond later in appearance where there is one of just now.
+async fn create_at_once(
+    ctx: &Ctx,
+    plan: &RoomCreation,
+    rules: &RoomVersionRules,
+    command: &mut CreateRoom,
+) -> Result<OwnedRoomId, MatrixError> {
+    for later in 0..MAX_ATTEMPTS {
+        let create = make_create_event(ctx, plan, rules, later).await?;
+        let room_id = create.room_id().to_owned();
+        command.create = create.into_json();
+        if create_with_alias(ctx, plan, &room_id, command).await? {
+            return Ok(room_id);
+        }
+    }
+    Err(MatrixError::limit_exceeded(1_000))
+}
+
+/// Takes the alias first, so that of two rooms with the same alias one is not made. Whether the room is new.
+async fn create_with_alias(
+    ctx: &Ctx,
+    plan: &RoomCreation,
+    room_id: &OwnedRoomId,
+    command: &CreateRoom,
+) -> Result<bool, MatrixError> {
+    let Some(alias) = &plan.canonical_alias else { return ctx.call(room_id, command).await };
+    let new_alias =
+        CreateRoomAlias { alias: alias.clone(), room_id: room_id.clone(), creator: plan.creator.clone() };
+    if !ctx.call(&(), &new_alias).await? {
+        return Err(MatrixError::room_in_use(format!("Room alias {alias} already exists")));
+    }
+    let created = ctx.call(room_id, command).await;
+    if !matches!(created, Ok(true)) {
+        ctx.call(&(), &DeleteRoomAlias { alias: alias.clone(), room_id: room_id.clone() }).await?;
+    }
+    created
+}
+
+/// Makes the create event. Since room version 12 it names the room, so it is made before the room's actor is known.
+async fn make_create_event(
+    ctx: &Ctx,
+    plan: &RoomCreation,
+    rules: &RoomVersionRules,
+    later: u64,
+) -> Result<Pdu, MatrixError> {
+    let platform = ctx.platform.as_ref();
+    let keys = server_keys(platform).await?;
+    let author = Author {
+        server: ctx.server_name(),
+        key: &keys.pair,
+        now: MilliSecondsSinceUnixEpoch(
+            UInt::try_from(platform.now().saturating_add(later)).unwrap_or(UInt::MAX),
+        ),
+        entropy: random(platform),
+    };
+    let content = Value::Object(plan.create_content(&rules.authorization)).to_string();
+    build_create(rules, Some(random_room_id(ctx)?), plan.creator.clone(), content, &author)
+        .map_err(|error| MatrixError::bad_json(format!("`creation_content`: {error}")))
+}
+
+fn random_room_id(ctx: &Ctx) -> Result<OwnedRoomId, MatrixError> {
+    let letters = random::<18>(ctx.platform.as_ref()).map(|byte| {
+        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+        char::from(letters.get(usize::from(byte) % letters.len()).copied().unwrap_or(b'A'))
+    });
+    OwnedRoomId::try_from(format!("!{}:{}", letters.iter().collect::<String>(), ctx.server_name()))
+        .map_err(|_| MatrixError::internal("No room id could be made"))
+}
