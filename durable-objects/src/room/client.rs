@@ -72,18 +72,18 @@ impl RoomEngine {
         Ok(committed)
     }
 
-    /// Wakes followers of what is committed; a failure to tell them is not one of the commit.
-    async fn tell_of(self: &Rc<Self>, effects: Effects) {
-        if let Err(error) = self.tell(effects).await {
-            crate::log::error("wake", &error.to_string());
-        }
-    }
-
     /// The same for one event; its id.
     async fn write_one(self: &Rc<Self>, pen: &Pen, event: NewEvent) -> Result<OwnedEventId, MatrixError> {
         let committed = self.write(pen, &[event]).await?;
         let committed = committed.into_iter().next();
         Ok(committed.ok_or_else(|| MatrixError::internal("The event was not committed"))?.event_id)
+    }
+
+    /// Wakes followers of what is committed; a failure to tell them is not one of the commit.
+    async fn tell_of(self: &Rc<Self>, effects: Effects) {
+        if let Err(error) = self.tell(effects).await {
+            crate::log::error("wake", &error.to_string());
+        }
     }
 
     /// The current state, of a room that the user is joined to.

@@ -126,8 +126,7 @@ impl RoomEngine {
     async fn fill_gap_before(&self, stretch: &Stretch) -> Result<(), MatrixError> {
         let gap = self.store.gap_in(stretch.to.unwrap_or_default(), stretch.from)?;
         let Some(gap) = gap else { return Ok(()) };
-        let free = self.store.gap(gap)?.free;
-        let enough = self.store.log_backward(free, stretch.from, stretch.limit)?;
+        let enough = self.store.log_backward(gap.free, stretch.from, stretch.limit)?;
         if enough.len() < stretch.limit as usize {
             self.backfill(gap, stretch.limit).await?;
         }
