@@ -41,6 +41,16 @@ fn apply_changes(store: &mut MemoryNodes, root: StateRoot, changes: &[(u32, Opti
     apply(store, root, changes.iter().map(|(k, v)| (StateKeyNid(*k), v.map(EventNid)))).unwrap()
 }
 
+#[test]
+fn a_tree_may_grow_by_several_levels_at_once() {
+    let mut store = MemoryNodes::default();
+    for key in [0x1_0000, 0x100_0000] {
+        let small = apply_changes(&mut store, StateRoot::EMPTY, &[(0, Some(1))]);
+        let grown = apply_changes(&mut store, small, &[(key, Some(2))]);
+        assert_eq!(model_of(&store, grown), Model::from([(0, 1), (key, 2)]));
+    }
+}
+
 proptest! {
     #[test]
     fn a_tree_is_a_map_and_old_versions_stay(batches in prop::collection::vec(changes(), 1..6)) {

@@ -51,6 +51,23 @@ fn slots_from<S: NodeStore + ?Sized>(store: &S, old: Subtree, level: u8) -> Resu
     Ok(load_on(store, old.id, level)?.slots().collect())
 }
 
+/// The child to keep below `level`: of a tree that grows by more than one level at once, the old root is lifted to the
+/// level that its new parent expects.
+fn raise<S: NodeStore + ?Sized>(
+    store: &mut S,
+    old: Option<Subtree>,
+    child: u32,
+    level: u8,
+) -> Result<u32, S::Error> {
+    let mut id = child;
+    for between in old.map_or(level, |old| old.level.saturating_add(1))..level {
+        if let Some(node) = Node::new(between, &[(0, id)]) {
+            id = store.insert(&node)?.0;
+        }
+    }
+    Ok(id)
+}
+
 /// The node on `level` that has `old`'s entries with `changes` made; `None` if none are left.
 fn apply_below<S: NodeStore + ?Sized>(
     store: &mut S,
@@ -68,7 +85,7 @@ fn apply_below<S: NodeStore + ?Sized>(
         let Some((key, event)) = group.last() else { continue };
         let slot = slot_at(*key, level);
         while let Some(before) = kept.next_if(|(kept, _)| *kept < slot) {
-            new_slots.push(before);
+            new_slots.push((before.0, raise(store, old, before.1, level)?));
         }
         let replaced = kept.next_if(|(kept, _)| *kept == slot).map(|(_, value)| value);
         let value = match level.checked_sub(1) {
@@ -81,7 +98,9 @@ fn apply_below<S: NodeStore + ?Sized>(
         };
         new_slots.extend(value.map(|value| (slot, value)));
     }
-    new_slots.extend(kept);
+    for after in kept {
+        new_slots.push((after.0, raise(store, old, after.1, level)?));
+    }
     match old {
         Some(old) if old.level == level && old_slots == new_slots => Ok(Some(old.id)),
         _ => Node::new(level, &new_slots).map(|node| store.insert(&node)).transpose(),
