@@ -27,25 +27,17 @@ mod wake;
 
 use std::rc::Rc;
 
-<<<<<<< HEAD
-use self::{store::Store, sync::SentMembers, wake::Wakes};
-=======
-use self::{listing::Listed, store::Store, wake::Wakes};
->>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
+use self::{listing::Listed, store::Store, sync::SentMembers, wake::Wakes};
 use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
-<<<<<<< HEAD
-    rpc::room::{AdmitsServer, GetRoomVersion, PullForServer, ReceivePdus, SyncRoom},
-=======
     rpc::room::{
         AdmitsServer, ChangeMembership, CreateRoom, ForgetAlias, GetAliasRights, GetContext, GetEvent,
         GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetResidentServers, GetRoomVersion,
         GetState, GetStateEvent, PullForServer, PullRoomSummary, ReceivePdus, RedactEvent, SendMessage,
-        SendState,
+        SendState, SyncRoom,
     },
->>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
 };
 
 /// The behaviour of a `Room`.
@@ -54,11 +46,8 @@ pub struct RoomEngine {
     /// What is stored of the room.
     pub store: Store,
     wakes: Wakes,
-<<<<<<< HEAD
     sent_members: SentMembers,
-=======
     listed: Listed,
->>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
 }
 
 impl Engine for RoomEngine {
@@ -72,11 +61,8 @@ impl Engine for RoomEngine {
             store: Store::new(Rc::clone(&runtime.db)),
             runtime,
             wakes: Wakes::default(),
-<<<<<<< HEAD
             sent_members: SentMembers::default(),
-=======
             listed: Listed::default(),
->>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
         }
     }
 
@@ -87,9 +73,7 @@ impl Engine for RoomEngine {
             sync GetRoomVersion => get_room_version,
             sync AdmitsServer => admits_server,
             async ReceivePdus => receive_pdus,
-<<<<<<< HEAD
             sync SyncRoom => sync_room,
-=======
             async CreateRoom => create_room,
             async ChangeMembership => change_membership,
             async SendMessage => send_message,
@@ -107,7 +91,6 @@ impl Engine for RoomEngine {
             async ForgetAlias => forget_alias,
             sync GetResidentServers => get_resident_servers,
             sync PullRoomSummary => pull_room_summary,
->>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
         })
     }
 

@@ -9,22 +9,15 @@ mod reader;
 mod send;
 mod state;
 mod summary;
-<<<<<<< HEAD
 mod sync;
-
-use serde::{Deserialize, Serialize};
-
-pub use self::{federation::*, inbound::*, reader::*, summary::*, sync::*};
-=======
 mod timeline;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     alias::*, creation::*, federation::*, inbound::*, membership::*, reader::*, send::*, state::*,
-    summary::*, timeline::*,
+    summary::*, sync::*, timeline::*,
 };
->>>>>>> 0fe6613 (rooms: Create, join, invite, send, redact, read state and timeline)
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later
 /// entries have larger positions, but positions are not dense.

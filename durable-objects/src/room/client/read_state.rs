@@ -15,7 +15,7 @@ use crate::{
         RoomEngine,
         state::State,
         store::StoredEvent,
-        view::{Form, View, Writer},
+        view::{Form, ObjectWriter, View},
     },
     rpc::{
         self,
@@ -136,7 +136,7 @@ impl RoomEngine {
         };
         let members = state.of_type("m.room.member", None, usize::MAX)?;
         let members: Vec<_> = members.iter().map(Rc::as_ref).filter(|event| is_wanted(event)).collect();
-        let mut json = Writer::new();
+        let mut json = ObjectWriter::new();
         json.member("chunk", &self.render_all(&command.user_id, &members)?);
         raw(json.finish())
     }

@@ -16,7 +16,7 @@ use crate::{
         RoomEngine,
         state::State,
         store::StoredEvent,
-        view::{Form, View, Writer},
+        view::{Form, ObjectWriter, View},
     },
     rpc::room::{GetContext, GetEvent, GetMessages, LogPosition},
 };
@@ -69,7 +69,7 @@ impl RoomEngine {
         let view = View::new(&self.store, &command.reader, self.runtime.platform.now())?;
         let page = self.page(&view, &command.filter, &stretch).await?;
 
-        let mut json = Writer::new();
+        let mut json = ObjectWriter::new();
         json.array("chunk", render(&view, &page.events)?);
         if !page.events.is_empty() || page.has_more {
             json.string("end", &page.end.token());
@@ -114,7 +114,7 @@ impl RoomEngine {
             Some(state) => state.all()?,
             None => Vec::new(),
         };
-        let mut json = Writer::new();
+        let mut json = ObjectWriter::new();
         json.string("end", &after.end.token());
         json.member("event", &view.render(&event, Form::Client)?);
         json.array("events_after", render(&view, &after.events)?);
