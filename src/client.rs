@@ -19,6 +19,7 @@ pub mod room;
 pub mod room_alias;
 pub mod session;
 pub mod state;
+pub mod sync;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests;

@@ -32,6 +32,8 @@ pub enum Waiting {
         tag: String,
         /// What is to be known of it then; it outlives the actor's memory.
         note: String,
+        /// The JSON that the client gets when nothing comes.
+        otherwise: String,
     },
 }
 

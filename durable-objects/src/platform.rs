@@ -153,8 +153,8 @@ pub trait Platform {
 pub enum Waited {
     /// There was something: a reply, still in its envelope.
     Answer(String),
-    /// Nothing came in time, or the actor was reset meanwhile.
-    Nothing,
+    /// Nothing came in time, or the actor was reset meanwhile: the reply for that case, in its envelope.
+    Nothing(String),
     /// Who asked has gone.
     Gone,
 }

@@ -110,8 +110,8 @@ pub async fn call<C: Command>(
 pub enum Awaited<R> {
     /// The reply.
     Reply(R),
-    /// Nothing came in time.
-    Nothing,
+    /// Nothing came in time: the reply for that case.
+    Nothing(R),
     /// Who asked has gone.
     Gone,
 }
@@ -127,7 +127,7 @@ pub async fn wait<C: Command>(
     let waited = platform.wait(&actor, serde_json::to_string(command)?, timeout_ms).await;
     match waited {
         Ok(Waited::Answer(reply)) => open(&reply).map(Awaited::Reply),
-        Ok(Waited::Nothing) => Ok(Awaited::Nothing),
+        Ok(Waited::Nothing(reply)) => open(&reply).map(Awaited::Nothing),
         Ok(Waited::Gone) => Ok(Awaited::Gone),
         Err(error) => {
             crate::log::error("rpc", &error.to_string());
@@ -147,7 +147,8 @@ fn open<R: DeserializeOwned>(reply: &str) -> Result<R, MatrixError> {
 }
 
 /// Adds the cost that the first line of a reply tells to the ledger, and returns the outcome that it tells.
-pub(crate) fn add_cost(head: &str) -> Option<&str> {
+pub(crate) fn add_cost(reply: &str) -> Option<&str> {
+    let head = reply.lines().next()?;
     let mut words = head.split(' ');
     let outcome = words.next()?;
     let mut number = || words.next().and_then(|word| word.parse().ok());
@@ -167,12 +168,7 @@ pub fn enclose(outcome: Result<String, MatrixError>, cost: Ledger) -> String {
         Ok(payload) => ("ok", payload),
         Err(error) => ("err", serde_json::to_string(&error).unwrap_or_default()),
     };
-    format!("{}\n{payload}", head(word, cost))
-}
-
-/// The first line of a reply.
-pub(crate) fn head(outcome: &str, cost: Ledger) -> String {
-    format!("{outcome} {} {} {}", cost.calls, cost.rows_read, cost.rows_written)
+    format!("{word} {} {} {}\n{payload}", cost.calls, cost.rows_read, cost.rows_written)
 }
 
 /// Maps each command's name to the method of an engine that handles it: `sync` for those that

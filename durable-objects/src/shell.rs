@@ -78,7 +78,9 @@ impl<E: Engine> Shell<E> {
             }
         };
         match ledger::scoped(waited).await {
-            (Ok(Waiting::Until { tag, note }), cost) => waiting::accept(&self.state, &tag, &note, cost),
+            (Ok(Waiting::Until { tag, note, otherwise }), cost) => {
+                waiting::accept(&self.state, &tag, &note, &rpc::enclose(Ok(otherwise), cost))
+            }
             (Ok(Waiting::Ready(json)), cost) => Response::ok(rpc::enclose(Ok(json), cost)),
             (Err(error), cost) => Response::ok(rpc::enclose(Err(error), cost)),
         }

@@ -392,12 +392,11 @@ impl Platform for WorldPlatform {
                     None => self.world.actor(actor).wait(request).await,
                 }
             };
-            let (tag, note) = match crate::ledger::scoped(asked).await {
+            let (tag, note, otherwise) = match crate::ledger::scoped(asked).await {
                 (Ok(Waiting::Ready(json)), cost) => return Ok(Waited::Answer(rpc::enclose(Ok(json), cost))),
                 (Err(error), cost) => return Ok(Waited::Answer(rpc::enclose(Err(error), cost))),
-                (Ok(Waiting::Until { tag, note }), cost) => {
-                    crate::ledger::add(cost);
-                    (tag, note)
+                (Ok(Waiting::Until { tag, note, otherwise }), cost) => {
+                    (tag, note, rpc::enclose(Ok(otherwise), cost))
                 }
             };
             let frame = Rc::new(RefCell::new(None));
@@ -405,11 +404,17 @@ impl Platform for WorldPlatform {
             self.world.waiters.borrow_mut().push(waiter);
             let deadline = self.world.now() + u64::from(timeout_ms);
             let waited = std::future::poll_fn(move |_| match frame.take() {
-                Some(frame) => Poll::Ready(Waited::Answer(frame)),
-                None if self.world.now() >= deadline => Poll::Ready(Waited::Nothing),
+                Some(frame) => Poll::Ready(Some(frame)),
+                None if self.world.now() >= deadline => Poll::Ready(None),
                 None => Poll::Pending,
             });
-            Ok(waited.await)
+            Ok(match waited.await {
+                Some(frame) if !frame.is_empty() => {
+                    rpc::add_cost(&otherwise);
+                    Waited::Answer(frame)
+                }
+                _ => Waited::Nothing(otherwise),
+            })
         }
         .boxed_local()
     }

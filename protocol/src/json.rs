@@ -11,8 +11,10 @@ mod number;
 mod slice;
 #[cfg(test)]
 mod tests;
+mod write;
 
 pub use self::{
     canonical::{CanonicalizeError, MAX_DEPTH, Strictness, canonicalize, write_string},
     slice::{Array, Key, Malformed, Object, Value},
+    write::ObjectWriter,
 };

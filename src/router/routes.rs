@@ -18,7 +18,7 @@ use crate::{
     admin::{register, registration_tokens},
     client::{
         account, account_data, capabilities, device, directory, filter, membership, message, moderation,
-        profile, push_rules, registration, room, room_alias, session, state,
+        profile, push_rules, registration, room, room_alias, session, state, sync,
     },
     discovery, federation, metrics,
 };
@@ -32,6 +32,7 @@ pub fn add_all(router: &mut Router) {
     rooms(router);
     membership(router);
     room_directory(router);
+    router.add(sync::sync_events);
     administration(router);
     federation_keys(router);
     federation_rooms(router);

@@ -5,7 +5,8 @@
 use std::{cell::RefCell, rc::Rc};
 
 use ruma::{UserId, events::room::member::MembershipState, room_version_rules::RoomVersionRules};
-use selvedge_protocol::{event::Pdu, json::write_string, state_tree::StateRoot, visibility};
+pub use selvedge_protocol::json::ObjectWriter;
+use selvedge_protocol::{event::Pdu, state_tree::StateRoot, visibility};
 
 use super::{
     state::State,
@@ -185,72 +186,4 @@ fn joined_until(store: &Store, user_id: &UserId) -> Result<LogPosition, Database
         nid = State::at(store, states.before).nid(key)?;
     }
     Ok(LogPosition(0))
-}
-
-/// Writes an object of JSON, member by member.
-pub struct ObjectWriter(String);
-
-impl Default for ObjectWriter {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl ObjectWriter {
-    /// An object without members.
-    pub fn new() -> Self {
-        Self("{".to_owned())
-    }
-
-    /// Adds a member whose key needs no escapes and whose value is JSON.
-    pub fn member(&mut self, key: &str, json: &str) {
-        self.comma();
-        self.0.push('"');
-        self.0.push_str(key);
-        self.0.push_str("\":");
-        self.0.push_str(json);
-    }
-
-    /// Adds a member whose value is a string.
-    pub fn string(&mut self, key: &str, value: &str) {
-        self.member(key, "");
-        write_string(value, &mut self.0);
-    }
-
-    /// Adds a member whose value is an array of JSON values.
-    pub fn array<S: AsRef<str>>(&mut self, key: &str, values: impl IntoIterator<Item = S>) {
-        self.member(key, "[");
-        for (index, value) in values.into_iter().enumerate() {
-            if index > 0 {
-                self.0.push(',');
-            }
-            self.0.push_str(value.as_ref());
-        }
-        self.0.push(']');
-    }
-
-    /// Adds a member whose key and value are JSON.
-    pub fn member_as_written(&mut self, key: &str, json: &str) {
-        self.comma();
-        self.0.push_str(key);
-        self.0.push(':');
-        self.0.push_str(json);
-    }
-
-    /// Whether there are no members.
-    pub fn is_empty(&self) -> bool {
-        self.0.len() <= 1
-    }
-
-    /// The object.
-    pub fn finish(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
-
-    fn comma(&mut self) {
-        if !self.is_empty() {
-            self.0.push(',');
-        }
-    }
 }

@@ -100,7 +100,8 @@ impl UserEngine {
         if synced.is_news() {
             return Ok(Waiting::Ready(serde_json::to_string(&synced)?));
         }
-        Ok(Waiting::Until { tag: TAG.to_owned(), note: request.to_owned() })
+        let otherwise = serde_json::to_string(&synced)?;
+        Ok(Waiting::Until { tag: TAG.to_owned(), note: request.to_owned(), otherwise })
     }
 
     /// Answers those waiting clients that there is something for. To be called after each change of the

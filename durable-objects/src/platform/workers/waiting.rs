@@ -1,8 +1,8 @@
 //! Waiting at an actor, over a WebSocket that the actor holds by the hibernation API: it sleeps meanwhile, and costs
 //! nothing. Both ends of the exchange are here.
 //!
-//! The request names what is waited for in a header, in base64. The answer is a reply, or the upgrade with
-//! the first line of a reply (which tells what the question cost) in a header; then one frame with the reply.
+//! The request names what is waited for in a header, in base64. The answer is a reply; or the upgrade, with
+//! a reply for the case that nothing comes in a header, in base64; then one frame with a reply.
 
 use std::panic::AssertUnwindSafe;
 
@@ -15,10 +15,10 @@ use worker::{
     wasm_bindgen, wasm_bindgen_futures,
 };
 
-use crate::{ledger::Ledger, platform::Waited, rpc};
+use crate::{platform::Waited, rpc};
 
 const WANTED: &str = "x-selvedge-wait";
-const HEAD: &str = "x-selvedge-reply";
+const OTHERWISE: &str = "x-selvedge-otherwise";
 /// The longest note that the platform keeps with a socket is 16,384 bytes as it writes them.
 const MAX_NOTE: usize = 7_000;
 
@@ -44,14 +44,28 @@ pub async fn wait(
     if response.status_code() == 200 {
         return Ok(Waited::Answer(response.text().await?));
     }
-    if let Some(head) = response.headers().get(HEAD)? {
-        rpc::add_cost(&head);
-    }
+    let otherwise = decode(response.headers().get(OTHERWISE)?)?;
     let socket = response.websocket().ok_or("the actor did not let wait")?;
-    let waited = first_event(&socket, timeout_ms, client).await;
+    let event = first_event(&socket, timeout_ms, client).await;
     // It may be closed already; there is nobody to tell if not.
     let _ = socket.close(Some(1000), None::<&str>);
-    waited
+    Ok(match event? {
+        First::Frame(frame) if !frame.is_empty() => {
+            rpc::add_cost(&otherwise);
+            Waited::Answer(frame)
+        }
+        First::Frame(_) | First::End => Waited::Nothing(otherwise),
+        First::Gone => Waited::Gone,
+    })
+}
+
+/// What ends waiting.
+enum First {
+    Frame(String),
+    /// The end of the time, or of the socket.
+    End,
+    /// The client went away.
+    Gone,
 }
 
 /// What happens first: a frame, the socket's end, the end of the time, the client's going.
@@ -62,9 +76,9 @@ async fn first_event(
     socket: &WebSocket,
     timeout_ms: u32,
     client: Option<&web_sys::AbortSignal>,
-) -> Result<Waited> {
+) -> Result<First> {
     if client.is_some_and(web_sys::AbortSignal::aborted) {
-        return Ok(Waited::Gone);
+        return Ok(First::Gone);
     }
     let raw: &web_sys::WebSocket = socket.as_ref();
     let mut timer = JsValue::UNDEFINED;
@@ -88,22 +102,24 @@ async fn first_event(
     let event = JsFuture::from(promise).await.map_err(worker::Error::from)?;
     clear_timeout(&timer);
     if let Some(message) = event.dyn_ref::<web_sys::MessageEvent>() {
-        let frame = message.data().as_string().filter(|frame| !frame.is_empty());
-        return Ok(frame.map_or(Waited::Nothing, Waited::Answer));
+        return Ok(First::Frame(message.data().as_string().unwrap_or_default()));
     }
     let is_gone = Reflect::get(&event, &"type".into()).is_ok_and(|kind| kind == "abort");
-    Ok(if is_gone { Waited::Gone } else { Waited::Nothing })
+    Ok(if is_gone { First::Gone } else { First::End })
 }
 
 /// What a request wants to wait for.
 pub fn wanted(request: &Request) -> Result<String> {
-    let header = request.headers().get(WANTED)?.unwrap_or_default();
-    let bytes = STANDARD.decode(header).map_err(|error| error.to_string())?;
+    decode(request.headers().get(WANTED)?)
+}
+
+fn decode(header: Option<String>) -> Result<String> {
+    let bytes = STANDARD.decode(header.unwrap_or_default()).map_err(|error| error.to_string())?;
     Ok(String::from_utf8(bytes).map_err(|error| error.to_string())?)
 }
 
 /// The actor's end: lets the caller wait.
-pub fn accept(state: &State, tag: &str, note: &str, cost: Ledger) -> Result<Response> {
+pub fn accept(state: &State, tag: &str, note: &str, otherwise: &str) -> Result<Response> {
     let pair = WebSocketPair::new()?;
     state.accept_websocket_with_tags(&pair.server, &[tag]);
     if note.len() <= MAX_NOTE {
@@ -111,7 +127,7 @@ pub fn accept(state: &State, tag: &str, note: &str, cost: Ledger) -> Result<Resp
     }
     Ok(ResponseBuilder::new()
         .with_status(101)
-        .with_header(HEAD, &rpc::head("ok", cost))?
+        .with_header(OTHERWISE, &STANDARD.encode(otherwise))?
         .with_websocket(pair.client)
         .empty())
 }

@@ -192,8 +192,6 @@ pub enum Standing {
     Invited(RawJson),
     /// Knocked, with the stripped state, a JSON array.
     Knocked(RawJson),
-    /// Joined, and nothing but its account data is of interest.
-    AccountDataOnly,
 }
 
 /// JSON text that is passed on as it is.
