@@ -1,6 +1,8 @@
 //! The server-server API: one file per module of the specification.
 
+pub mod invite;
 pub mod keys;
+pub mod membership;
 pub mod openid;
 pub mod pdu;
 pub mod query;

@@ -14,9 +14,11 @@ mod client;
 pub mod commit;
 pub mod filter;
 pub mod graph;
+mod importing;
 mod inbound;
 mod listing;
 mod outbound;
+mod resident;
 pub mod state;
 pub mod store;
 mod sync;
@@ -27,16 +29,17 @@ mod wake;
 
 use std::rc::Rc;
 
-use self::{listing::Listed, store::Store, sync::SentMembers, wake::Wakes};
+use self::{importing::Importing, listing::Listed, store::Store, sync::SentMembers, wake::Wakes};
 use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
     rpc::room::{
-        AdmitsServer, ChangeMembership, CreateRoom, ForgetAlias, GetAliasRights, GetContext, GetEvent,
-        GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetResidentServers, GetRoomVersion,
-        GetState, GetStateEvent, PullForServer, PullRoomSummary, ReceivePdus, RedactEvent, SendMessage,
-        SendState, SyncRoom,
+        AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
+        DraftInvitation, FinishImport, ForgetAlias, GetAliasRights, GetContext, GetEvent, GetJoinedMembers,
+        GetMembers, GetMembership, GetMessages, GetResidentServers, GetRoomVersion, GetState, GetStateEvent,
+        ImportPiece, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, RedactEvent,
+        ReleaseImport, ReserveImport, SendMessage, SendState, SyncRoom,
     },
 };
 
@@ -48,6 +51,7 @@ pub struct RoomEngine {
     wakes: Wakes,
     sent_members: SentMembers,
     listed: Listed,
+    importing: Importing,
 }
 
 impl Engine for RoomEngine {
@@ -63,6 +67,7 @@ impl Engine for RoomEngine {
             wakes: Wakes::default(),
             sent_members: SentMembers::default(),
             listed: Listed::default(),
+            importing: Importing::default(),
         }
     }
 
@@ -74,6 +79,15 @@ impl Engine for RoomEngine {
             sync AdmitsServer => admits_server,
             async ReceivePdus => receive_pdus,
             sync SyncRoom => sync_room,
+            async ProposeMembership => propose_membership,
+            async AcceptMembership => accept_membership,
+            async DraftInvitation => draft_invitation,
+            async CommitInvitation => commit_invitation,
+            sync ReserveImport => reserve_import,
+            sync ReleaseImport => release_import,
+            sync BeginImport => begin_import_of,
+            sync ImportPiece => import_piece,
+            async FinishImport => finish_import_of,
             async CreateRoom => create_room,
             async ChangeMembership => change_membership,
             async SendMessage => send_message,

@@ -1,7 +1,13 @@
 //! What other servers have to do for this one's clients.
 
+mod handshake;
+mod invite;
+mod join;
+mod knock;
+mod leave;
+
 use ruma::{
-    RoomAliasId, RoomId, ServerName,
+    OwnedServerName, RoomAliasId, RoomId, ServerName,
     api::{
         error::ErrorCode,
         federation::{
@@ -9,16 +15,20 @@ use ruma::{
             query::get_room_information::v1 as get_room_information,
         },
     },
+    events::room::member::MembershipState,
 };
 use selvedge_durable_objects::{
     federation::{self, Bounds, FederationError},
     matrix_error::MatrixError,
     rpc::{
         directory::{ListPublishedRooms, PublishedRooms},
-        room::ChangeMembership,
+        room::{ChangeMembership, MembershipAction},
+        user::GetMembership,
     },
 };
 
+use self::handshake::Wish;
+pub use self::invite::invite;
 use super::room_alias::Resolved;
 use crate::context::Ctx;
 
@@ -58,15 +68,30 @@ pub async fn list_published_rooms(
 /// Joins, knocks at or leaves a room through a server that takes part in it: `via`, in order. `M_NOT_FOUND` when no
 /// server is known to.
 pub async fn change_membership(
-    _ctx: &Ctx,
+    ctx: &Ctx,
     room_id: &RoomId,
-    _command: &ChangeMembership,
-    _via: &[ruma::OwnedServerName],
+    command: &ChangeMembership,
+    via: &[OwnedServerName],
 ) -> Result<(), MatrixError> {
-    Err(MatrixError::not_found(format!("No server is known that takes part in {room_id}")))
-}
-
-/// Has the server of an invited user agree to the invitation.
-pub async fn invite(_ctx: &Ctx, _room_id: &RoomId, command: &ChangeMembership) -> Result<(), MatrixError> {
-    Err(MatrixError::not_found(format!("{} cannot be reached", command.target.server_name())))
+    let mut content = command.content.clone();
+    content.remove("join_authorised_via_users_server");
+    let avatar_url = command.profile.avatar_url.as_ref().map(ToString::to_string);
+    for (name, value) in [("displayname", command.profile.displayname.clone()), ("avatar_url", avatar_url)] {
+        if let Some(value) = value {
+            content.entry(name).or_insert(value.into());
+        }
+    }
+    let wish = |membership| Wish { room_id, user_id: &command.sender, membership, content: &content };
+    // Who invited the user takes part, or did.
+    let known = ctx.call(command.sender.localpart(), &GetMembership { room_id: room_id.to_owned() }).await?;
+    let inviter = known.filter(|known| known.membership == MembershipState::Invite);
+    let mut via = via.to_vec();
+    via.extend(inviter.map(|known| known.sender.server_name().to_owned()));
+    via.extend(room_id.server_name().map(ToOwned::to_owned));
+    match command.action {
+        MembershipAction::Join => join::join(ctx, &wish(MembershipState::Join), command, &via).await,
+        MembershipAction::Knock => knock::knock(ctx, &wish(MembershipState::Knock), &via).await,
+        MembershipAction::Leave => leave::leave(ctx, &wish(MembershipState::Leave), &via).await,
+        _ => Err(MatrixError::forbidden("You are not in this room")),
+    }
 }

@@ -201,4 +201,17 @@ fn federation_keys(router: &mut Router) {
 fn federation_rooms(router: &mut Router) {
     let transactions = federation::transaction::send_transaction_message;
     router.add_with_limit(federation::transaction::MAX_BODY, transactions);
+    router.add(federation::membership::prepare_join_event);
+    router.add(federation::membership::create_join_event);
+    let path = "/_matrix/federation/v1/send_join/{room_id}/{event_id}";
+    router.add_plain(Method::PUT, path, federation::membership::create_join_event_v1);
+    router.add(federation::membership::prepare_leave_event);
+    router.add(federation::membership::create_leave_event);
+    let path = "/_matrix/federation/v1/send_leave/{room_id}/{event_id}";
+    router.add_plain(Method::PUT, path, federation::membership::create_leave_event_v1);
+    router.add(federation::membership::prepare_knock_event);
+    router.add(federation::membership::create_knock_event);
+    router.add(federation::invite::create_invite);
+    let path = "/_matrix/federation/v1/invite/{room_id}/{event_id}";
+    router.add_plain(Method::PUT, path, federation::invite::create_invite_v1);
 }

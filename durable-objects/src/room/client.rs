@@ -30,7 +30,7 @@ use crate::{
 };
 
 /// What it takes to write events now.
-struct Pen {
+pub(super) struct Pen {
     config: Rc<ServerConfig>,
     keys: Rc<ServerKeys>,
     now: MilliSecondsSinceUnixEpoch,
@@ -38,7 +38,7 @@ struct Pen {
 }
 
 impl Pen {
-    fn author(&self) -> Author<'_> {
+    pub(super) fn author(&self) -> Author<'_> {
         Author {
             server: &self.config.server_name,
             key: &self.keys.pair,
@@ -54,7 +54,7 @@ fn not_in_room() -> MatrixError {
 }
 
 impl RoomEngine {
-    async fn pen(&self) -> Result<Pen, MatrixError> {
+    pub(super) async fn pen(&self) -> Result<Pen, MatrixError> {
         let platform = self.runtime.platform.as_ref();
         Ok(Pen {
             config: platform.config(),

@@ -41,6 +41,7 @@ impl RoomEngine {
         self: &Rc<Self>,
         command: ReceivePdus,
     ) -> Result<Vec<Option<String>>, MatrixError> {
+        self.await_import().await;
         let count = command.pdus.len();
         if !self.takes_part()? {
             return Ok(vec![Some("This server takes no part in the room".to_owned()); count]);

@@ -1,0 +1,126 @@
+//! Joining a room that this server takes no part in: the edge hands the room in, in pieces.
+//!
+//! One at a time: what two joins bring must not be mixed. A reservation is in memory only; when it is
+//! lost, the import fails and may be begun again.
+
+use std::{cell::Cell, rc::Rc};
+
+use selvedge_protocol::event::VerifiedPdu;
+
+use super::{
+    RoomEngine,
+    commit::{CommitError, ImportError, Piece},
+};
+use crate::{
+    matrix_error::MatrixError,
+    rpc::room::{
+        BeginImport, CheckedEvent, FinishImport, ImportPiece, ReleaseImport, Reservation, ReserveImport,
+    },
+};
+
+/// How long a reservation lasts after the last use of it, in milliseconds.
+const LEASE_MS: u64 = 90_000;
+/// How long events that arrive during an import wait for its end, in milliseconds.
+const MAX_WAIT_MS: u64 = 20_000;
+/// How often it is looked whether the import has ended, in milliseconds.
+const POLL_MS: u32 = 100;
+
+/// The import under way.
+#[derive(Default)]
+pub(super) struct Importing {
+    /// The reservation and when it lapses.
+    lease: Cell<Option<(u64, u64)>>,
+    last_token: Cell<u64>,
+}
+
+impl From<ImportError> for MatrixError {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Commit(CommitError::Database(error)) => error.into(),
+            ImportError::JoinForbidden(rule) => Self::forbidden(format!("Not allowed: {rule}")),
+            other => Self::bad_gateway(format!("The room cannot be joined: {other}")),
+        }
+    }
+}
+
+impl RoomEngine {
+    pub(super) fn reserve_import(&self, _: ReserveImport) -> Result<Reservation, MatrixError> {
+        if self.takes_part()? {
+            return Ok(Reservation::Here);
+        }
+        if self.is_importing() {
+            return Ok(Reservation::Busy);
+        }
+        // Tokens of an earlier life of this actor must not fit.
+        let now = self.runtime.platform.now();
+        let token = now.max(self.importing.last_token.get().saturating_add(1));
+        self.importing.last_token.set(token);
+        self.importing.lease.set(Some((token, now.saturating_add(LEASE_MS))));
+        Ok(Reservation::Import(token))
+    }
+
+    fn is_importing(&self) -> bool {
+        let now = self.runtime.platform.now();
+        self.importing.lease.get().is_some_and(|(_, lapses)| lapses > now)
+    }
+
+    /// Waits until no import is under way, within bounds: what arrives meanwhile is of the room to be.
+    pub(super) async fn await_import(&self) {
+        let platform = self.runtime.platform.as_ref();
+        let deadline = platform.now().saturating_add(MAX_WAIT_MS);
+        while self.is_importing() && platform.now() < deadline {
+            platform.sleep(POLL_MS).await;
+        }
+    }
+
+    fn renew(&self, token: u64) -> Result<(), MatrixError> {
+        match self.importing.lease.get() {
+            Some((of, _)) if of == token => {
+                let lapses = self.runtime.platform.now().saturating_add(LEASE_MS);
+                self.importing.lease.set(Some((token, lapses)));
+                Ok(())
+            }
+            _ => Err(MatrixError::bad_gateway("The join took too long: try again")),
+        }
+    }
+
+    pub(super) fn release_import(&self, command: ReleaseImport) -> Result<(), MatrixError> {
+        if self.importing.lease.get().is_some_and(|(token, _)| token == command.token) {
+            self.importing.lease.set(None);
+        }
+        Ok(())
+    }
+
+    pub(super) fn begin_import_of(&self, command: BeginImport) -> Result<(), MatrixError> {
+        self.renew(command.token)?;
+        let room_id = ruma::RoomId::parse(&self.runtime.name)
+            .map_err(|_| MatrixError::internal("A room's actor has no room id"))?;
+        let local = self.runtime.platform.config().server_name.clone();
+        Ok(self.begin_import(&local, room_id, command.version)?)
+    }
+
+    pub(super) fn import_piece(&self, command: ImportPiece) -> Result<(), MatrixError> {
+        self.renew(command.token)?;
+        let local = self.runtime.platform.config().server_name.clone();
+        let piece = Piece { auth_chain: open_all(command.auth_chain), state: open_all(command.state) };
+        Ok(self.import(&local, &piece)?)
+    }
+
+    pub(super) async fn finish_import_of(self: &Rc<Self>, command: FinishImport) -> Result<(), MatrixError> {
+        self.renew(command.token)?;
+        let local = self.runtime.platform.config().server_name.clone();
+        let join = command
+            .join
+            .open()
+            .map_err(|error| MatrixError::bad_gateway(format!("Not an event: {error}")))?;
+        let finished = self.finish_import(&local, &join);
+        self.importing.lease.set(None);
+        self.tell(finished?).await?;
+        Ok(())
+    }
+}
+
+/// Those of the events that can be read, which all can that this server wrote.
+fn open_all(events: Vec<CheckedEvent>) -> Vec<VerifiedPdu> {
+    events.into_iter().filter_map(|event| event.open().ok()).collect()
+}
