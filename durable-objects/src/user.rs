@@ -21,12 +21,15 @@ use crate::{
     engine::{Engine, Runtime, Waiting},
     matrix_error::MatrixError,
     migrations::Migration,
+    rate_limit::Bucket,
     rpc::{Command, user},
 };
 
 /// The behaviour of a `User`.
 pub struct UserEngine {
     runtime: Runtime,
+    /// How much the user sent lately.
+    sending: Cell<Bucket>,
     volatile: sync::Volatile,
     /// The last position of the sync stream that any client may have; `None` when this is not known.
     handed_out: Cell<Option<u64>>,
@@ -44,7 +47,7 @@ impl Engine for UserEngine {
 
     fn new(runtime: Runtime) -> Self {
         let volatile = sync::Volatile::new(runtime.platform.now());
-        Self { runtime, volatile, handed_out: Cell::new(None) }
+        Self { runtime, sending: Cell::default(), volatile, handed_out: Cell::new(None) }
     }
 
     /// Only registration makes a user.
@@ -52,9 +55,12 @@ impl Engine for UserEngine {
         match op {
             user::RegisterAccount::OP => None,
             user::AccountExists::OP => Some(Ok("false".to_owned())),
-            user::Authenticate::OP | user::RefreshTokens::OP | user::LogOut::OP | user::Sync::OP | "wait" => {
-                Some(Err(session::unknown_token(false)))
-            }
+            user::Authenticate::OP
+            | user::AuthenticateSender::OP
+            | user::RefreshTokens::OP
+            | user::LogOut::OP
+            | user::Sync::OP
+            | "wait" => Some(Err(session::unknown_token(false))),
             user::LogInWithPassword::OP | user::LogInWithToken::OP => Some(Err(session::wrong_password())),
             user::CheckOpenIdToken::OP => Some(Ok("null".to_owned())),
             _ => Some(Err(MatrixError::not_found("No such user"))),
@@ -66,6 +72,7 @@ impl Engine for UserEngine {
             sync user::AccountExists => account_exists,
             sync user::RegisterAccount => register_account,
             sync user::Authenticate => authenticate,
+            sync user::AuthenticateSender => authenticate_sender,
             sync user::CheckPassword => check_password,
             sync user::LogInWithPassword => log_in_with_password,
             sync user::RefreshTokens => refresh_tokens,

@@ -4,7 +4,7 @@ use http::{Request, header};
 use ruma::{OwnedDeviceId, OwnedUserId, UserId, api::error::ErrorCode};
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
-    rpc::user::Authenticate,
+    rpc::user::{Authenticate, AuthenticateSender, Authenticated},
     user_token::{TokenKind, TokenRef},
 };
 
@@ -66,6 +66,11 @@ impl ClientAuth {
 #[derive(Debug, Clone)]
 pub struct GuestsToo(pub ClientAuth);
 
+/// Guests too, who send something to others: `M_LIMIT_EXCEEDED` when it is too much, `M_USER_SUSPENDED`
+/// for a suspended account.
+#[derive(Debug, Clone)]
+pub struct Sender(pub ClientAuth);
+
 /// A client who may or may not be logged in.
 #[derive(Debug, Clone)]
 pub struct OptionalClientAuth(pub Option<ClientAuth>);
@@ -97,23 +102,42 @@ impl FromRequest for AccessToken {
     }
 }
 
-impl FromRequest for GuestsToo {
-    async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
-        let token = AccessToken::from_request(ctx, request).await?;
-        let command = Authenticate {
-            token_hash: token.hash.clone(),
-            address: ctx.peer.address.clone(),
-            user_agent: ctx.peer.user_agent.clone(),
-        };
-        let known = ctx.call(token.localpart.as_str(), &command).await?;
-        Ok(Self(ClientAuth {
+impl ClientAuth {
+    fn new(known: Authenticated, token: AccessToken) -> Self {
+        Self {
             user_id: known.user_id,
             device_id: known.device_id,
             is_guest: known.is_guest,
             is_admin: known.is_admin,
             is_suspended: known.is_suspended,
             token,
-        }))
+        }
+    }
+}
+
+fn credentials(ctx: &Ctx, token: &AccessToken) -> Authenticate {
+    Authenticate {
+        token_hash: token.hash.clone(),
+        address: ctx.peer.address.clone(),
+        user_agent: ctx.peer.user_agent.clone(),
+    }
+}
+
+impl FromRequest for GuestsToo {
+    async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
+        let token = AccessToken::from_request(ctx, request).await?;
+        let known = ctx.call(token.localpart.as_str(), &credentials(ctx, &token)).await?;
+        Ok(Self(ClientAuth::new(known, token)))
+    }
+}
+
+impl FromRequest for Sender {
+    async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
+        let token = AccessToken::from_request(ctx, request).await?;
+        let command = AuthenticateSender { credentials: credentials(ctx, &token) };
+        let auth = ClientAuth::new(ctx.call(token.localpart.as_str(), &command).await?, token);
+        auth.check_not_suspended()?;
+        Ok(Self(auth))
     }
 }
 

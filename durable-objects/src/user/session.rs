@@ -14,8 +14,8 @@ use crate::{
     params,
     rate_limit::{Bucket, Quota},
     rpc::user::{
-        AccountKind, Authenticate, Authenticated, CheckPassword, LogInWithPassword, LogOut, LoggedIn,
-        NewLogin, RefreshTokens,
+        AccountKind, Authenticate, AuthenticateSender, Authenticated, CheckPassword, LogInWithPassword,
+        LogOut, LoggedIn, NewLogin, RefreshTokens,
     },
     user_token::{TokenKind, digest},
 };
@@ -26,6 +26,8 @@ const ACCESS_TOKEN_LIFETIME_MS: u64 = 60 * 60 * 1000;
 const SEEN_INTERVAL_MS: u64 = 60 * 60 * 1000;
 /// Wrong passwords for one account.
 const WRONG_PASSWORDS: Quota = Quota::new(10, 20_000);
+/// What a user sends to others. Counted in memory: an actor that is busy stays there.
+const SENDING: Quota = Quota::new(100, 100);
 
 const BY_ACCESS: &str = "SELECT s.device_id, s.expires_ts, s.replaces, d.last_seen_ts
     FROM session s JOIN device d USING (device_id) WHERE s.access_hash = ?";
@@ -85,6 +87,23 @@ impl UserEngine {
             is_admin: account.is_admin,
             is_suspended: account.is_suspended,
         })
+    }
+
+    pub(super) fn authenticate_sender(
+        &self,
+        command: AuthenticateSender,
+    ) -> Result<Authenticated, MatrixError> {
+        let sender = self.authenticate(command.credentials)?;
+        let platform = self.runtime.platform.as_ref();
+        if platform.config().rate_limits {
+            let (bucket, now) = (self.sending.get(), platform.now());
+            let wait = SENDING.wait(bucket, now);
+            if wait > 0 {
+                return Err(MatrixError::limit_exceeded(wait));
+            }
+            self.sending.set(SENDING.charge(bucket, now));
+        }
+        Ok(sender)
     }
 
     /// `M_UNKNOWN_TOKEN` unless this is the hash of one of the user's access tokens.

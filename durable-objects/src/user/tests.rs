@@ -10,8 +10,8 @@ use crate::{
     params,
     platform::{ActorKind, ActorName},
     rpc::user::{
-        AccountExists, AccountKind, Authenticate, Authenticated, LogInWithPassword, LogOut, LoggedIn,
-        NewLogin, RefreshTokens, RegisterAccount,
+        AccountExists, AccountKind, Authenticate, AuthenticateSender, Authenticated, LogInWithPassword,
+        LogOut, LoggedIn, NewLogin, RefreshTokens, RegisterAccount,
     },
     testing::World,
     user_token::TokenKind,
@@ -201,4 +201,26 @@ fn asking_about_a_user_who_does_not_exist_leaves_nothing_behind() {
     let tables =
         world.database(&actor).query("SELECT name FROM sqlite_master", params![], |_| Ok(())).unwrap();
     assert!(tables.is_empty());
+}
+
+#[test]
+fn who_sends_too_much_is_told_to_wait() {
+    let (world, session) = world_with("alice");
+    world.configure(|config| config.rate_limits = true);
+    let token = TokenKind::Access.parse(&session.access_token).unwrap();
+    let send = || {
+        let credentials = Authenticate {
+            token_hash: token.hash.clone(),
+            address: String::new(),
+            user_agent: String::new(),
+        };
+        world.call("alice", &AuthenticateSender { credentials })
+    };
+    for _ in 0..100 {
+        send().unwrap();
+    }
+    assert_eq!(send().err().unwrap().extra["retry_after_ms"].as_u64(), Some(100));
+    world.advance(100);
+    assert!(send().is_ok());
+    assert!(send().is_err());
 }

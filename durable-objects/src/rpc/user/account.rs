@@ -108,6 +108,14 @@ pub struct Authenticate {
 }
 command!(Authenticate to User -> Authenticated);
 
+/// The same, for a request that sends something to others: they are counted. `M_LIMIT_EXCEEDED`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct AuthenticateSender {
+    /// The token.
+    pub credentials: Authenticate,
+}
+command!(AuthenticateSender to User -> Authenticated);
+
 /// The owner of a valid token.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authenticated {
