@@ -33,6 +33,8 @@ struct SharedSecretRegistration {
     #[serde(default)]
     admin: bool,
     user_type: Option<String>,
+    #[serde(default)]
+    inhibit_login: bool,
     mac: String,
 }
 
@@ -108,15 +110,13 @@ pub async fn register(ctx: Ctx, _: NoAuth, incoming: Incoming) -> Result<Json, M
         password: Some(request.password),
         is_admin: request.admin,
         guest_token_hash: None,
-        login: Some(login),
+        login: (!request.inhibit_login).then_some(login),
     };
     let registered = ctx.call(name.as_str(), &command).await?;
-    let login = registered.login.ok_or_else(|| MatrixError::internal("The account has no session"))?;
-    let answer = json!({
-        "access_token": login.access_token,
-        "device_id": login.device_id,
-        "home_server": ctx.server_name(),
-        "user_id": registered.user_id,
-    });
+    let mut answer = json!({"home_server": ctx.server_name(), "user_id": registered.user_id});
+    if let (Some(login), Some(answer)) = (registered.login, answer.as_object_mut()) {
+        answer.insert("access_token".to_owned(), login.access_token.into());
+        answer.insert("device_id".to_owned(), login.device_id.as_str().into());
+    }
     Ok(Json(answer.to_string()))
 }
