@@ -3,8 +3,9 @@
 
 use std::rc::Rc;
 
+use futures_util::future::LocalBoxFuture;
 use http::{HeaderValue, Method, Request, header};
-use selvedge_durable_objects::testing::World;
+use selvedge_durable_objects::testing::{Begun, World};
 use serde_json::{Value, json};
 
 use crate::{
@@ -18,6 +19,22 @@ pub const PASSWORD: &str = "correct horse";
 
 thread_local! {
     static ROUTER: Rc<Router> = Rc::new(Router::new());
+}
+
+/// A request that may have to wait for its answer.
+pub struct Pending(Begun<Answer>);
+
+impl Pending {
+    /// Takes status and body of the answer, if it is there.
+    pub fn take(&self) -> Option<(u16, Value)> {
+        self.0.take().map(parsed)
+    }
+}
+
+fn parsed(answer: Answer) -> (u16, Value) {
+    let Answer::Http(response) = answer;
+    let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
+    (response.status().as_u16(), body)
 }
 
 /// A client, logged in or not.
@@ -74,8 +91,20 @@ impl Client {
         self.raw(method, target, body)
     }
 
+    /// Begins a request without a body that may have to wait for its answer.
+    pub fn begin(&self, method: &str, target: &str) -> Pending {
+        let answer = self.answer(method, target, Vec::new());
+        Pending(self.world.begin(answer))
+    }
+
     /// The same with a body that need not be JSON.
     pub fn raw(&self, method: &str, target: &str, body: Vec<u8>) -> (u16, Value) {
+        let answer = self.world.block_on(self.answer(method, target, body));
+        self.world.settle();
+        parsed(answer)
+    }
+
+    fn answer(&self, method: &str, target: &str, body: Vec<u8>) -> LocalBoxFuture<'static, Answer> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let path = target.split_once('?').map_or(target, |(path, _)| path);
         let (route, path_args) = ROUTER.with(Rc::clone).find(&method, path).unwrap();
@@ -92,10 +121,7 @@ impl Client {
         };
         let ctx = Ctx { config: platform.config(), platform, peer: Rc::new(peer) };
         let Action::Buffered(handler) = route.action;
-        let Answer::Http(response) = self.world.block_on(handler(ctx, Incoming { request, path_args }));
-        self.world.settle();
-        let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
-        (response.status().as_u16(), body)
+        handler(ctx, Incoming { request, path_args })
     }
 
     /// The body of an answer that must be 200.

@@ -25,6 +25,15 @@ use crate::{
     rpc::{Command, user},
 };
 
+/// The commands that may make access tokens invalid.
+const ENDS_SESSIONS: [&str; 5] = [
+    user::LogOut::OP,
+    user::RemoveDevices::OP,
+    user::ChangePassword::OP,
+    user::DeactivateAccount::OP,
+    user::Moderate::OP,
+];
+
 /// The behaviour of a `User`.
 pub struct UserEngine {
     runtime: Runtime,
@@ -68,6 +77,23 @@ impl Engine for UserEngine {
     }
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
+        let reply = Rc::clone(&self).answer(op, body).await;
+        if ENDS_SESSIONS.contains(&op) {
+            // Whoever waits with a token that is valid no more is to hear of it.
+            self.answer_waiting();
+        }
+        reply
+    }
+
+    async fn wait(self: Rc<Self>, request: &str) -> Result<Waiting, MatrixError> {
+        self.sync_or_wait(request)
+    }
+
+    async fn alarm(self: Rc<Self>) {}
+}
+
+impl UserEngine {
+    async fn answer(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
         dispatch!(self, op, body, {
             sync user::AccountExists => account_exists,
             sync user::RegisterAccount => register_account,
@@ -108,10 +134,4 @@ impl Engine for UserEngine {
             sync user::StoreSeen => store_seen,
         })
     }
-
-    async fn wait(self: Rc<Self>, request: &str) -> Result<Waiting, MatrixError> {
-        self.sync_or_wait(request)
-    }
-
-    async fn alarm(self: Rc<Self>) {}
 }

@@ -6,4 +6,5 @@ mod devices;
 mod management;
 mod push_rules;
 mod rooms;
+mod sync;
 mod user_data;
