@@ -15,6 +15,7 @@ CREATE TABLE room (
     root            INTEGER NOT NULL, -- the current state
     joined          INTEGER NOT NULL, -- how many users are joined in the current state
     invited         INTEGER NOT NULL, -- how many users are invited in the current state
+    horizon         INTEGER NOT NULL, -- depth at which this server's knowledge begins: of the create event, or of its join
     woken_position  INTEGER NOT NULL, -- up to where all followers were woken
     import_root     INTEGER           -- the state gathered so far by an import under way; NULL when none is
 ) STRICT;

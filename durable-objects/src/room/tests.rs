@@ -11,4 +11,5 @@ pub(crate) mod fixture;
 mod local;
 mod peer;
 mod remote;
+mod simulation;
 mod wake;

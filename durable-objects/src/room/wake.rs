@@ -122,12 +122,12 @@ impl RoomEngine {
             return Ok(());
         }
         let changed = self.store.local_members_changed(meta.woken_position)?;
-        let changes = changed.into_iter().map(|member| MembershipChange {
+        let untold = changed.into_iter().map(|member| MembershipChange {
             user_id: member.user_id,
             nid: member.nid,
             position: member.position,
         });
-        self.wakes.memberships.borrow_mut().extend(changes);
+        self.wakes.memberships.borrow_mut().extend(untold);
         let owed = self.store.log_broadcast(meta.woken_position, meta.last_position, 1)?;
         self.wakes.broadcast.set(self.wakes.broadcast.get() || !owed.is_empty());
         self.start_waking();
@@ -193,8 +193,8 @@ impl RoomEngine {
         let mut after = String::new();
         loop {
             let page = self.store.joined_local(&after, PAGE)?;
-            let Some(last) = page.last() else { return Ok(is_done) };
-            last.as_str().clone_into(&mut after);
+            let Some(end) = page.last() else { return Ok(is_done) };
+            end.as_str().clone_into(&mut after);
             let asleep = page.into_iter().filter(|user| !self.wakes.users.borrow().contains(user)).collect();
             let lost = call_each(asleep, |user: OwnedUserId| async move {
                 remember(&self.wakes.users, user.clone());
@@ -229,8 +229,8 @@ impl RoomEngine {
                 is_done = false;
             }
             page = self.store.resident_servers(&after, PAGE)?;
-            let Some(last) = page.last() else { return Ok(is_done) };
-            last.name.as_str().clone_into(&mut after);
+            let Some(end) = page.last() else { return Ok(is_done) };
+            end.name.as_str().clone_into(&mut after);
         }
     }
 

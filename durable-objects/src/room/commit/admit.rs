@@ -13,9 +13,13 @@ use selvedge_protocol::{
 use super::{GAP, Session, checks::nids};
 use crate::{
     database::DatabaseError,
+    room::state::State,
     room::store::{Gap, LogKind, MissingPrev, NewEntry, NewRow, Standing, States, StoredEvent, Txn},
     rpc::room::LogPosition,
 };
+
+/// How many events are looked at to find out whether one lies in the past.
+const PATIENCE: usize = 1_000;
 
 /// An event about which everything is decided.
 pub(super) struct Admission<'a> {
@@ -96,8 +100,11 @@ impl Session<'_, '_> {
         self.cite(&pdu, nid, admission.auth)?;
         self.note_create(&pdu, nid, admission.standing);
         self.note_missing(admission, nid, position, &waiting)?;
-        if admission.standing == Standing::Accepted && admission.place == Place::End {
-            self.extend(admission, nid, states, &waiting)?;
+        if admission.standing == Standing::Accepted && admission.place != Place::Nowhere {
+            let is_past = matches!(admission.place, Place::Gap { .. })
+                || self.is_built_upon(&waiting)?
+                || outlier.is_some() && self.is_past(nid, states)?;
+            self.extend(admission.prevs, (!is_past).then_some(nid))?;
         }
         if let Some(position) = position {
             self.enter_log(admission, nid, &pdu, position, states)?;
@@ -189,38 +196,61 @@ impl Session<'_, '_> {
         Ok(())
     }
 
-    /// Moves the forward extremities and the current state to an accepted event.
-    fn extend(
-        &mut self,
-        admission: &Admission<'_>,
-        nid: EventNid,
-        states: States,
-        waiting: &[MissingPrev],
-    ) -> Result<(), DatabaseError> {
+    /// Whether an accepted event follows this one, which was missing from it.
+    fn is_built_upon(&self, waiting: &[MissingPrev]) -> Result<bool, DatabaseError> {
         for child in waiting {
             if self.writer.event_row(child.child)?.standing == Standing::Accepted {
-                // The room went on from it before it came.
-                return Ok(());
+                return Ok(true);
             }
         }
-        let replaced = self.replaced_by(admission.prevs)?;
+        Ok(false)
+    }
+
+    /// Moves the forward extremities, and the current state with them: `prevs` are followed by
+    /// something now, be it the new extremity `head` or an event of the past that joins what was two
+    /// ends of the history.
+    fn extend(&mut self, prevs: &[EventNid], head: Option<EventNid>) -> Result<(), DatabaseError> {
+        let replaced = self.replaced_by(prevs)?;
+        let before = self.meta.extremities.clone();
         self.meta.extremities.retain(|extremity| !replaced.contains(extremity));
-        self.meta.extremities.push(nid);
-        let root = match self.meta.extremities.as_slice() {
-            [_] => states.after,
-            _ => {
-                let mut roots = vec![states.after];
-                for extremity in &self.meta.extremities {
-                    if *extremity != nid {
-                        let known = self.writer.event_row(*extremity)?.states;
-                        let known = known.ok_or_else(|| DatabaseError::corrupt("extremity without state"))?;
-                        roots.push(known.after);
-                    }
-                }
-                self.resolve(&roots)?
-            }
-        };
+        self.meta.extremities.extend(head);
+        if self.meta.extremities.is_empty() {
+            self.meta.extremities = before;
+            return Ok(());
+        }
+        if self.meta.extremities == before {
+            return Ok(());
+        }
+        let mut roots = Vec::with_capacity(self.meta.extremities.len());
+        for extremity in &self.meta.extremities {
+            let states = self.writer.event_row(*extremity)?.states;
+            roots.push(states.ok_or_else(|| DatabaseError::corrupt("extremity without state"))?.after);
+        }
+        let root = self.resolve(&roots)?;
         self.move_root(root)
+    }
+
+    /// Whether an event that was an outlier lies in the past of what the room has: it is in the current
+    /// state, or in the auth chain of something that is. Were it made a forward extremity, the state of
+    /// long ago would be resolved against that of now.
+    fn is_past(&self, nid: EventNid, states: States) -> Result<bool, DatabaseError> {
+        if states.before == states.after {
+            return Ok(false);
+        }
+        let current = State::at(self.writer, self.meta.root);
+        let mut seen = BTreeSet::new();
+        let mut stack = vec![nid];
+        while let Some(nid) = stack.pop() {
+            if !seen.insert(nid) || seen.len() > PATIENCE {
+                continue;
+            }
+            let key = self.writer.event_row(nid)?.key;
+            if key.map(|key| current.nid(key)).transpose()?.flatten() == Some(nid) {
+                return Ok(true);
+            }
+            stack.extend(self.writer.citers(nid, None, PATIENCE)?);
+        }
+        Ok(false)
     }
 
     /// The events that stop being forward extremities when something follows `prevs`: these, and,

@@ -58,9 +58,6 @@ impl Session<'_, '_> {
         {
             return Ok(Some(Rejection::CreateHasPrevEvents));
         }
-        fn known(event: &Rc<StoredEvent>) -> AuthEvent<'_> {
-            AuthEvent { pdu: &event.pdu, rejected: event.standing == Standing::Rejected }
-        }
         let named: Vec<_> = auth.iter().map(known).collect();
         let rules = &self.rules.authorization;
         if let Err(rejection) = check_state_independent(rules, pdu, &named, create.as_ref().map(known)) {
@@ -78,6 +75,10 @@ impl Session<'_, '_> {
     pub(super) fn generation(auth: &[Rc<StoredEvent>]) -> u32 {
         auth.iter().map(|event| event.generation.saturating_add(1)).max().unwrap_or(0)
     }
+}
+
+fn known(event: &Rc<StoredEvent>) -> AuthEvent<'_> {
+    AuthEvent { pdu: &event.pdu, rejected: event.standing == Standing::Rejected }
 }
 
 /// The numbers of events.

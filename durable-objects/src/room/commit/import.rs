@@ -133,6 +133,7 @@ impl RoomEngine {
             session.check_create()?;
             // The history of an earlier stay ends where it ended; the room goes on from the join.
             session.meta.extremities.clear();
+            session.meta.horizon = join.depth();
             let join = RemoteEvent { pdu: join.clone(), state_before: Some(root), broadcast: false };
             match session.receive_join(&join)? {
                 Received::Accepted(_) => Ok(session.finish()?),
@@ -209,13 +210,12 @@ impl Session<'_, '_> {
 
     /// Decides about an event whose auth events are decided, or will never be here.
     fn decide_waiting(&mut self, event: &Rc<StoredEvent>) -> Result<(), DatabaseError> {
-        let standing = match find_auth_events(self.writer, &event.pdu)? {
-            Ok(auth) => self.insert_outlier(&event.pdu, &auth)?,
-            Err(_) => {
-                let rule = Rejection::MissingAuthEvent.to_string();
-                self.writer.set_checked(event.nid, 0, &[], Standing::Rejected, Some(&rule))?;
-                Standing::Rejected
-            }
+        let standing = if let Ok(auth) = find_auth_events(self.writer, &event.pdu)? {
+            self.insert_outlier(&event.pdu, &auth)?
+        } else {
+            let rule = Rejection::MissingAuthEvent.to_string();
+            self.writer.set_checked(event.nid, 0, &[], Standing::Rejected, Some(&rule))?;
+            Standing::Rejected
         };
         if standing == Standing::Rejected
             && let (Some(root), Some(key)) = (self.meta.import_root, event.key)

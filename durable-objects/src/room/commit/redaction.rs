@@ -68,14 +68,12 @@ impl Session<'_, '_> {
         nid: EventNid,
     ) -> Result<bool, DatabaseError> {
         let Some(target_id) = self.redaction_target(admission.pdu) else { return Ok(true) };
-        match self.writer.find_event(&target_id)? {
-            Some(target) => self.may_redact(admission.pdu, admission.before, &target.pdu),
-            None => {
-                let broadcast = admission.broadcast && admission.place == Place::End;
-                self.writer.insert_pending_redaction(&target_id, nid, broadcast)?;
-                Ok(false)
-            }
+        if let Some(target) = self.writer.find_event(&target_id)? {
+            return self.may_redact(admission.pdu, admission.before, &target.pdu);
         }
+        let broadcast = admission.broadcast && admission.place == Place::End;
+        self.writer.insert_pending_redaction(&target_id, nid, broadcast)?;
+        Ok(false)
     }
 
     /// Redacts the target of an accepted redaction, if both are here and the sender may.

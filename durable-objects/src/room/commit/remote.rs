@@ -290,7 +290,7 @@ impl Session<'_, '_> {
             }
         }
         let places = gaps.into_iter().map(|gap| {
-            let Some(gap) = gap else { return None };
+            let gap = gap?;
             let Some((id, position)) = gap.and_then(|id| Some((id, ends.get_mut(&id)?))) else {
                 return Some(Place::Nowhere);
             };

@@ -112,8 +112,8 @@ impl Writer<'_> {
         self.db().execute(SET_GAP, params![gap.id, gap.free.0])
     }
 
-    /// Records that the state event `citer` has `cited` among its auth events.
-    pub fn insert_citer(&mut self, cited: EventNid, citer: EventNid) -> Result<(), DatabaseError> {
-        self.db().execute(CITE, params![cited.0, citer.0])
+    /// Records that the state event `by` has `cited` among its auth events.
+    pub fn insert_citer(&mut self, cited: EventNid, by: EventNid) -> Result<(), DatabaseError> {
+        self.db().execute(CITE, params![cited.0, by.0])
     }
 }

@@ -13,13 +13,13 @@ use crate::{
 };
 
 const SELECT: &str = "SELECT room_id, version, create_nid, last_nid, last_position, extremities, root, \
-     joined, invited, woken_position, import_root FROM room";
+     joined, invited, woken_position, import_root, horizon FROM room";
 const UPSERT: &str = "INSERT INTO room (one, room_id, version, create_nid, last_nid, last_position, extremities, \
-     root, joined, invited, woken_position, import_root) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+     root, joined, invited, woken_position, import_root, horizon) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
      ON CONFLICT (one) DO UPDATE SET create_nid = excluded.create_nid, last_nid = excluded.last_nid, \
      last_position = excluded.last_position, extremities = excluded.extremities, root = excluded.root, \
      joined = excluded.joined, invited = excluded.invited, woken_position = excluded.woken_position, \
-     import_root = excluded.import_root";
+     import_root = excluded.import_root, horizon = excluded.horizon";
 
 /// What is known of the room as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +42,9 @@ pub struct RoomMeta {
     pub joined: u64,
     /// How many users are invited in the current state.
     pub invited: u64,
+    /// The depth at which what is here begins: that of the create event, or of the join with which this
+    /// server came, last. Nothing below it is asked for as missing: that is history.
+    pub horizon: u64,
     /// Up to where all followers were woken.
     pub woken_position: LogPosition,
     /// The state gathered by an import that is under way.
@@ -61,6 +64,7 @@ impl RoomMeta {
             root: StateRoot::EMPTY,
             joined: 0,
             invited: 0,
+            horizon: 0,
             woken_position: LogPosition(0),
             import_root: None,
         }
@@ -82,6 +86,7 @@ impl RoomMeta {
             invited: row.get(8)?,
             woken_position: LogPosition(row.get(9)?),
             import_root: row.get::<Option<u32>>(10)?.map(StateRoot),
+            horizon: row.get(11)?,
         })
     }
 }
@@ -132,6 +137,7 @@ impl Writer<'_> {
                 meta.invited,
                 meta.woken_position.0,
                 meta.import_root.map(|root| root.0),
+                meta.horizon,
             ],
         )?;
         *self.inner.meta.borrow_mut() = Some(Rc::new(meta));

@@ -28,7 +28,6 @@ pub(crate) struct Fixture {
     pub room: Rc<RoomEngine>,
     pub room_id: OwnedRoomId,
     pub server: OwnedServerName,
-    pub version: RoomVersionId,
     key: Ed25519KeyPair,
     now: Cell<u64>,
 }
@@ -57,15 +56,11 @@ pub(crate) fn content(membership: &str) -> String {
 impl Fixture {
     /// A public room, made by `@creator`.
     pub fn new(version: RoomVersionId) -> Self {
-        Self::with(version, Preset::Public)
-    }
-
-    pub fn with(version: RoomVersionId, preset: Preset) -> Self {
         let server = OwnedServerName::try_from("selvedge.test").unwrap();
         let creation = RoomCreation {
             version: version.clone(),
             creator: user("creator"),
-            preset,
+            preset: Preset::Public,
             creation_content: serde_json::Map::new(),
             power_level_content_override: serde_json::Map::new(),
             canonical_alias: None,
@@ -94,9 +89,9 @@ impl Fixture {
         events.extend(creation.state(&rules.authorization).into_iter().map(|draft| {
             NewEvent::state(user("creator"), &draft.event_type, &draft.state_key, draft.content)
         }));
-        let _ = room.create(&author, version.clone(), &create, &events).unwrap();
+        let _ = room.create(&author, version, &create, &events).unwrap();
         let room_id = create.room_id().to_owned();
-        Self { world, room, room_id, server, version, key, now: Cell::new(1_000) }
+        Self { world, room, room_id, server, key, now: Cell::new(1_000) }
     }
 
     pub fn author(&self) -> Author<'_> {

@@ -3,28 +3,31 @@
 use std::{cell::Cell, collections::BTreeMap, rc::Rc};
 
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId, UInt,
-    room_version_rules::RoomVersionRules, signatures::Ed25519KeyPair,
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId,
+    ServerName, UInt, room_version_rules::RoomVersionRules, signatures::Ed25519KeyPair,
 };
 use selvedge_protocol::{
     event::{EventBuilder, EventReference, Pdu, VerifiedPdu},
     room_creation::{Preset, RoomCreation},
 };
+use serde_json::value::RawValue;
 
 use super::fixture::key_of;
 use crate::{
+    database::{Database, DatabaseError, Db, Param, Row},
     engine,
     platform::{ActorKind, ActorName},
     room::{
         RoomEngine,
         commit::{
-            Author, CommitError, Committed, HistoryEvent, NewEvent, Outlier, Piece, Received, RemoteEvent,
-            build_create,
+            Author, CommitError, Committed, HistoryEvent, ImportError, NewEvent, Outlier, Piece, Received,
+            RemoteEvent, build_create,
         },
         graph,
         state::State,
-        store::Standing,
+        store::{RoomMeta, Standing},
     },
+    rpc::room::{LogPosition, PullForServer},
     testing::World,
 };
 
@@ -37,15 +40,18 @@ pub(crate) struct Peer {
     key: Ed25519KeyPair,
     clock: Rc<Cell<u64>>,
     world: Rc<World>,
+    /// When the server crashes.
+    pub crash: Rc<Crash>,
 }
 
 impl Peer {
     fn empty(server: &str, version: &RoomVersionId, clock: &Rc<Cell<u64>>) -> Self {
         let world = World::new();
-        let name = ActorName { kind: ActorKind::Room, name: "room".to_owned() };
+        let crash = Rc::new(Crash::default());
         Self {
             server: OwnedServerName::try_from(server).unwrap(),
-            room: engine::start(world.runtime(&name)).unwrap(),
+            room: start(&world, &crash),
+            crash,
             rules: version.rules().unwrap(),
             version: version.clone(),
             key: key_of(server),
@@ -147,6 +153,16 @@ impl Peer {
         peer
     }
 
+    /// The room's row.
+    pub fn find_meta(&self) -> Result<Option<Rc<RoomMeta>>, DatabaseError> {
+        self.room.store.find_meta()
+    }
+
+    /// How many events were ever stored.
+    pub fn event_count(&self) -> u32 {
+        self.find_meta().unwrap().map_or(0, |meta| meta.last_nid.0)
+    }
+
     /// Joins by `make_join` and `send_join`, with an answer in pieces.
     pub fn join_through(&self, resident: &Self, name: &str) {
         let join = resident.make_join(self, name);
@@ -157,12 +173,17 @@ impl Peer {
 
     /// The signed join that a user of `joining` makes from the template of `self`.
     pub fn make_join(&self, joining: &Self, name: &str) -> Pdu {
+        self.try_make_join(joining, name).unwrap()
+    }
+
+    /// The same; `None` when it is not allowed.
+    pub fn try_make_join(&self, joining: &Self, name: &str) -> Option<Pdu> {
         let user = joining.user(name);
         let event = NewEvent::state(user.clone(), "m.room.member", user.as_str(), member("join"));
-        let template = self.room.template(&self.author(), &event).unwrap();
+        let template = self.room.template(&self.author(), &event).ok()?;
         let mut builder = EventBuilder::from_template(&template, &self.rules, user, joining.now()).unwrap();
         builder.opaque_id = Some(format!("join{}", joining.clock.get()));
-        builder.build(&joining.server, &joining.key, &self.rules).unwrap()
+        Some(builder.build(&joining.server, &joining.key, &self.rules).unwrap())
     }
 
     /// The pieces of the answer to `send_join` for `join`, of `size` events each.
@@ -184,12 +205,16 @@ impl Peer {
     }
 
     pub fn import_from(&self, resident: &Self, join: &Pdu, size: usize) {
+        self.try_import_from(resident, join, size).unwrap();
+    }
+
+    pub fn try_import_from(&self, resident: &Self, join: &Pdu, size: usize) -> Result<(), ImportError> {
         let room_id = join.room_id().to_owned();
-        self.room.begin_import(&self.server, room_id, self.version.clone()).unwrap();
+        self.room.begin_import(&self.server, room_id, self.version.clone())?;
         for piece in resident.send_join_answer(join, size) {
-            self.room.import(&self.server, &piece).unwrap();
+            self.room.import(&self.server, &piece)?;
         }
-        let _ = self.room.finish_import(&self.server, &self.verified(join)).unwrap();
+        self.room.finish_import(&self.server, &self.verified(join)).map(drop)
     }
 
     /// The event as another server gets it, verified.
@@ -215,7 +240,8 @@ impl Peer {
 
     pub fn commit(&self, event: NewEvent) -> Result<Pdu, CommitError> {
         let (mut committed, _): (Vec<Committed>, _) = self.room.commit(&self.author(), &[event])?;
-        Ok(self.pdu(&committed.remove(0).event_id))
+        let event = self.room.store.find_event(&committed.remove(0).event_id)?;
+        Ok((*event.expect("what was committed is there").pdu).clone())
     }
 
     pub fn message(&self, name: &str, body: &str) -> Pdu {
@@ -246,8 +272,12 @@ impl Peer {
     }
 
     pub fn receive_outliers(&self, pdus: &[Pdu]) -> Vec<Outlier> {
+        self.try_outliers(pdus).unwrap()
+    }
+
+    pub fn try_outliers(&self, pdus: &[Pdu]) -> Result<Vec<Outlier>, CommitError> {
         let pdus: Vec<_> = pdus.iter().map(|pdu| self.verified(pdu)).collect();
-        self.room.receive_outliers(&self.server, &pdus).unwrap()
+        self.room.receive_outliers(&self.server, &pdus)
     }
 
     pub fn receive_history(
@@ -285,11 +315,15 @@ impl Peer {
     }
 
     pub fn extremities(&self) -> Vec<OwnedEventId> {
-        let store = &self.room.store;
-        let nids = store.meta().unwrap().extremities.clone();
-        let mut ids: Vec<_> = nids.into_iter().map(|nid| store.event_id(nid).unwrap()).collect();
+        self.try_extremities().unwrap()
+    }
+
+    pub fn try_extremities(&self) -> Result<Vec<OwnedEventId>, DatabaseError> {
+        let nids = self.find_meta()?.map_or_else(Vec::new, |meta| meta.extremities.clone());
+        let mut ids =
+            nids.into_iter().map(|nid| self.room.store.event_id(nid)).collect::<Result<Vec<_>, _>>()?;
         ids.sort();
-        ids
+        Ok(ids)
     }
 
     pub fn standing(&self, id: &OwnedEventId) -> Option<Standing> {
@@ -299,15 +333,79 @@ impl Peer {
     /// The ids in the log, in order.
     pub fn log(&self) -> Vec<OwnedEventId> {
         let store = &self.room.store;
-        let end = store.meta().unwrap().last_position;
-        let entries = store.log_forward(crate::rpc::room::LogPosition(0), end, 100_000).unwrap();
+        let entries = store.log_forward(LogPosition(0), LogPosition(1 << 52), 100_000).unwrap();
         entries.iter().map(|entry| store.event_id(entry.nid.unwrap()).unwrap()).collect()
     }
 
     /// The same server after a crash: nothing is left but its database.
     pub fn restarted(self) -> Self {
-        let name = ActorName { kind: ActorKind::Room, name: "room".to_owned() };
-        Self { room: engine::start(self.world.runtime(&name)).unwrap(), ..self }
+        self.crash.avert();
+        Self { room: start(&self.world, &self.crash), ..self }
+    }
+
+    /// What the room owes to another server after a position.
+    pub fn owed_to(&self, server: &ServerName, after: LogPosition) -> (Vec<Pdu>, LogPosition) {
+        let command = PullForServer { server: server.to_owned(), after, limit: 50, catch_up: false };
+        let pulled = self.world.block_on(self.room.pull_for_server(command)).unwrap();
+        let parse = |pdu: &RawValue| Pdu::parse(pdu.get(), &self.rules).unwrap();
+        (pulled.pdus.iter().map(|pdu| parse(pdu)).collect(), pulled.position)
+    }
+}
+
+fn start(world: &World, crash: &Rc<Crash>) -> Rc<RoomEngine> {
+    let mut runtime = world.runtime(&ActorName { kind: ActorKind::Room, name: "room".to_owned() });
+    runtime.db = Rc::new(Mortal { database: runtime.db, crash: Rc::clone(crash) });
+    engine::start(runtime).unwrap()
+}
+
+/// When a server crashes: after so many more statements.
+#[derive(Default)]
+pub(crate) struct Crash {
+    after: Cell<Option<u32>>,
+}
+
+impl Crash {
+    /// Lets the server crash after `statements` more.
+    pub fn plan(&self, statements: u32) {
+        self.after.set(Some(statements));
+    }
+
+    /// Lets the server live; whether it had crashed.
+    pub fn avert(&self) -> bool {
+        self.after.take() == Some(0)
+    }
+
+    fn is_over(&self) -> bool {
+        let after = self.after.get();
+        self.after.set(after.map(|statements| statements.saturating_sub(1)));
+        after == Some(0)
+    }
+}
+
+/// A database that is gone once the server has crashed.
+struct Mortal {
+    database: Db,
+    crash: Rc<Crash>,
+}
+
+impl Database for Mortal {
+    fn scan(
+        &self,
+        sql: &str,
+        params: &[Param<'_>],
+        each: &mut dyn FnMut(Row) -> Result<(), DatabaseError>,
+    ) -> Result<(), DatabaseError> {
+        if self.crash.is_over() {
+            return Err(DatabaseError::Sql("the server crashed".to_owned()));
+        }
+        self.database.scan(sql, params, each)
+    }
+
+    fn run_transaction(
+        &self,
+        body: &mut dyn FnMut() -> Result<(), DatabaseError>,
+    ) -> Result<(), DatabaseError> {
+        self.database.run_transaction(body)
     }
 }
 

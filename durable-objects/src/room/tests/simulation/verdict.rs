@@ -1,0 +1,119 @@
+//! What must hold in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ruma::UserId;
+use selvedge_protocol::auth::{AuthError, check_state_dependent};
+
+use super::Simulation;
+use crate::{
+    room::{state::State, store::Standing, tests::peer::Peer},
+    rpc::room::LogPosition,
+};
+
+impl Simulation {
+    pub(super) fn judge(&mut self) {
+        for index in 0..self.peers.len() {
+            self.keeps_its_books(&self.peers[index]);
+        }
+        self.agree();
+    }
+
+    /// The servers that are in the room have the same state and the same extremities. One that is not,
+    /// or is about to join, is owed nothing.
+    fn agree(&mut self) {
+        let alive = self.alive();
+        let is_joined = |index: &usize| self.peers[*index].room.store.is_any_local_joined().unwrap();
+        let Some(reference) = alive.iter().copied().find(is_joined) else { return };
+        let state = self.peers[reference].state();
+        let memberships: BTreeMap<_, _> = members(&self.peers[reference]);
+        let mut resident: Vec<_> = (0..self.peers.len())
+            .filter(|index| {
+                memberships.iter().any(|(user, membership)| {
+                    let user = <&UserId>::try_from(user.as_str()).unwrap();
+                    membership == "join" && user.server_name() == self.peers[*index].server
+                })
+            })
+            .collect();
+        resident.retain(|index| alive.contains(index));
+        self.say(|| format!("in the room: {resident:?}"));
+        for index in &resident {
+            let other = self.peers[*index].state();
+            let keys: BTreeSet<_> = state.keys().chain(other.keys()).collect();
+            let differs: Vec<_> = keys
+                .into_iter()
+                .filter(|key| state.get(key) != other.get(key))
+                .map(|key| (key, state.get(key), other.get(key)))
+                .collect();
+            assert!(differs.is_empty(), "s{reference} and s{index} differ in {differs:#?}");
+        }
+        let extremities: BTreeSet<_> =
+            resident.iter().map(|index| self.peers[*index].extremities()).collect();
+        assert!(extremities.len() <= 1, "extremities differ: {extremities:?}");
+    }
+
+    /// What a server has written agrees with itself, and with the rules.
+    fn keeps_its_books(&self, peer: &Peer) {
+        let store = &peer.room.store;
+        let Some(meta) = store.find_meta().unwrap() else { return };
+        let log = store.log_forward(LogPosition(0), LogPosition(1 << 52), 1_000_000).unwrap();
+        let mut seen = BTreeSet::new();
+        for entry in &log {
+            let event = store.event_of(entry).unwrap().unwrap();
+            assert_eq!(event.position, Some(entry.position));
+            assert_eq!(event.standing, Standing::Accepted);
+            assert!(seen.insert(event.nid));
+            assert!(!self.forged.contains(event.pdu.event_id()), "a forged event is shown");
+            let before = State::at(store, event.states.unwrap().before);
+            match check_state_dependent(&peer.rules.authorization, &event.pdu, &before) {
+                Ok(()) => {}
+                Err(AuthError::Rejected(rule)) => panic!("{} is shown: {rule}", event.pdu.event_id()),
+                Err(AuthError::State(error)) => panic!("{error}"),
+            }
+        }
+        for (_, id) in peer.state() {
+            assert_ne!(peer.standing(&id), Some(Standing::Rejected));
+            assert!(!self.forged.contains(&id), "a forged event is state");
+        }
+        assert!(meta.extremities.is_empty() || log.last().unwrap().position == meta.last_position);
+        counts_members(peer);
+    }
+}
+
+fn members(peer: &Peer) -> BTreeMap<String, String> {
+    let member = |((event_type, user), id): ((String, String), _)| {
+        let membership = peer.pdu(&id).content_str("membership").unwrap().into_owned();
+        (event_type == "m.room.member").then_some((user, membership))
+    };
+    peer.state()
+        .into_iter()
+        .filter(|((event_type, _), _)| event_type == "m.room.member")
+        .filter_map(member)
+        .collect()
+}
+
+/// What is counted as the state moves is what the state says.
+fn counts_members(peer: &Peer) {
+    let store = &peer.room.store;
+    let meta = store.meta().unwrap();
+    let members = members(peer);
+    let count = |of: &str| members.values().filter(|membership| *membership == of).count() as u64;
+    assert_eq!((meta.joined, meta.invited), (count("join"), count("invite")));
+    let mut servers: BTreeMap<String, u64> = BTreeMap::new();
+    let mut local = Vec::new();
+    for (user, membership) in &members {
+        let user = <&UserId>::try_from(user.as_str()).unwrap();
+        if user.server_name() == peer.server {
+            let stored = store.local_member(user).unwrap().unwrap();
+            assert_eq!(&stored.membership, membership);
+            local.extend((membership == "join").then(|| user.to_owned()));
+        } else if membership == "join" {
+            *servers.entry(user.server_name().to_string()).or_default() += 1;
+        }
+    }
+    let resident = store.resident_servers("", 100).unwrap();
+    let resident: BTreeMap<_, _> =
+        resident.into_iter().map(|server| (server.name.to_string(), server.joined)).collect();
+    assert_eq!(resident, servers);
+    assert_eq!(store.joined_local("", 100).unwrap(), local);
+}
