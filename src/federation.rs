@@ -1,5 +1,7 @@
 //! The server-server API: one file per module of the specification.
 
+pub mod directory;
+pub mod history;
 pub mod invite;
 pub mod keys;
 pub mod membership;

@@ -3,6 +3,7 @@
 
 mod discovery;
 mod edu;
+mod find_event;
 mod inbound;
 mod queue;
 mod store;
@@ -10,18 +11,20 @@ mod verify_keys;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     rc::Rc,
 };
 
-use ruma::{OwnedServerName, ServerName};
+use ruma::{OwnedRoomId, OwnedServerName, ServerName};
 
 use crate::{
     dispatch,
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
-    rpc::remote_server::{GetVerifyKeys, OutboundEdu, ReceiveTransaction, Resolve, RoomChanged, SendEdus},
+    rpc::remote_server::{
+        FindEvent, GetVerifyKeys, OutboundEdu, ReceiveTransaction, Resolve, RoomChanged, SendEdus,
+    },
 };
 
 /// The behaviour of a `RemoteServer`.
@@ -32,6 +35,8 @@ pub struct RemoteServerEngine {
     /// Whether the queue is being worked off.
     sending: Cell<bool>,
     inbound: inbound::Inbound,
+    /// Rooms of which it is stored that the server takes part in them.
+    known_rooms: RefCell<BTreeSet<OwnedRoomId>>,
 }
 
 impl RemoteServerEngine {
@@ -47,6 +52,7 @@ impl Engine for RemoteServerEngine {
         (1, include_str!("../../schema/remote_server/0001_discovery_and_keys.sql")),
         (2, include_str!("../../schema/remote_server/0002_outbound_queue.sql")),
         (3, include_str!("../../schema/remote_server/0003_inbound_transaction.sql")),
+        (4, include_str!("../../schema/remote_server/0004_shared_room.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -55,6 +61,7 @@ impl Engine for RemoteServerEngine {
             volatile: RefCell::default(),
             sending: Cell::new(false),
             inbound: inbound::Inbound::default(),
+            known_rooms: RefCell::default(),
         }
     }
 
@@ -65,6 +72,7 @@ impl Engine for RemoteServerEngine {
             async RoomChanged => room_changed,
             async SendEdus => send_edus,
             async ReceiveTransaction => receive_transaction,
+            async FindEvent => find_event,
         })
     }
 

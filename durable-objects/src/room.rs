@@ -14,6 +14,7 @@ mod client;
 pub mod commit;
 pub mod filter;
 pub mod graph;
+mod history;
 mod importing;
 mod inbound;
 mod listing;
@@ -39,7 +40,8 @@ use crate::{
         DraftInvitation, FinishImport, ForgetAlias, GetAliasRights, GetContext, GetEvent, GetJoinedMembers,
         GetMembers, GetMembership, GetMessages, GetResidentServers, GetRoomVersion, GetState, GetStateEvent,
         ImportPiece, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, RedactEvent,
-        ReleaseImport, ReserveImport, SendMessage, SendState, SyncRoom,
+        ReleaseImport, ReserveImport, SendMessage, SendState, ServeAuthChain, ServeBackfill, ServeEvent,
+        ServeMissingEvents, ServeState, ServeStateIds, SyncRoom,
     },
 };
 
@@ -88,6 +90,12 @@ impl Engine for RoomEngine {
             sync BeginImport => begin_import_of,
             sync ImportPiece => import_piece,
             async FinishImport => finish_import_of,
+            sync ServeBackfill => serve_backfill,
+            sync ServeMissingEvents => serve_missing_events,
+            sync ServeEvent => serve_event,
+            sync ServeAuthChain => serve_auth_chain,
+            sync ServeState => serve_state,
+            sync ServeStateIds => serve_state_ids,
             async CreateRoom => create_room,
             async ChangeMembership => change_membership,
             async SendMessage => send_message,

@@ -201,6 +201,15 @@ fn federation_keys(router: &mut Router) {
 fn federation_rooms(router: &mut Router) {
     let transactions = federation::transaction::send_transaction_message;
     router.add_with_limit(federation::transaction::MAX_BODY, transactions);
+    router.add(federation::history::get_backfill);
+    router.add(federation::history::get_missing_events);
+    router.add(federation::history::get_event_authorization);
+    router.add(federation::history::get_room_state);
+    router.add(federation::history::get_room_state_ids);
+    router.add(federation::history::get_event);
+    router.add(federation::directory::get_room_information);
+    router.add(federation::directory::get_public_rooms);
+    router.add(federation::directory::get_public_rooms_filtered);
     router.add(federation::membership::prepare_join_event);
     router.add(federation::membership::create_join_event);
     let path = "/_matrix/federation/v1/send_join/{room_id}/{event_id}";

@@ -92,6 +92,7 @@ impl RemoteServerEngine {
         for (room_id, event) in pdus {
             rooms.entry(room_id).or_default().push(event);
         }
+        self.note_rooms(rooms.keys())?;
         let origin = self.server_name()?;
         let platform = self.runtime.platform.as_ref();
         let calls = rooms.into_iter().map(|(room_id, pdus)| {

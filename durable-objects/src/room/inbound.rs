@@ -1,6 +1,7 @@
 //! Events that other servers send `[S-S §5]`: gathered until they connect, then committed.
 
 mod gather;
+mod history;
 mod missing;
 mod state;
 

@@ -4,6 +4,7 @@ mod alias;
 mod creation;
 mod federation;
 mod handshake;
+mod history;
 mod import;
 mod inbound;
 mod membership;
@@ -17,8 +18,8 @@ mod timeline;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    alias::*, creation::*, federation::*, handshake::*, import::*, inbound::*, membership::*, reader::*,
-    send::*, state::*, summary::*, sync::*, timeline::*,
+    alias::*, creation::*, federation::*, handshake::*, history::*, import::*, inbound::*, membership::*,
+    reader::*, send::*, state::*, summary::*, sync::*, timeline::*,
 };
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later

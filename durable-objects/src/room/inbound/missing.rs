@@ -63,7 +63,7 @@ impl Gather<'_> {
     }
 
     /// Whether an event is not in the room, or only as an outlier.
-    fn is_unplaced(&self, id: &ruma::EventId) -> Result<bool, GatherError> {
+    pub(super) fn is_unplaced(&self, id: &ruma::EventId) -> Result<bool, GatherError> {
         Ok(self.engine.store.find_event(id)?.is_none_or(|event| event.is_outlier()))
     }
 
@@ -87,7 +87,7 @@ impl Gather<'_> {
 
 /// Orders events such that each comes after those of its previous events that are among them. Events
 /// that lead to each other in a circle, which no honest hash allows, are in whatever order.
-fn oldest_first(mut events: BTreeMap<OwnedEventId, VerifiedPdu>) -> Vec<VerifiedPdu> {
+pub(super) fn oldest_first(mut events: BTreeMap<OwnedEventId, VerifiedPdu>) -> Vec<VerifiedPdu> {
     let mut by_depth: Vec<_> =
         events.values().map(|event| (event.depth(), event.event_id().to_owned())).collect();
     by_depth.sort_unstable();

@@ -29,3 +29,11 @@ pub struct InboundEdu {
     /// Its content, as the server sent it.
     pub content: Box<RawValue>,
 }
+
+/// An event of a room that the server takes part in, by its id alone, in the form in which the server may have it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FindEvent {
+    /// The event.
+    pub event_id: OwnedEventId,
+}
+command!(FindEvent to RemoteServer -> Option<Box<RawValue>>);

@@ -49,7 +49,7 @@ pub(in crate::room::client) struct Page {
 impl RoomEngine {
     /// Reads one page.
     pub(in crate::room::client) async fn page(
-        &self,
+        self: &Rc<Self>,
         view: &View<'_>,
         filter: &TimelineFilter,
         stretch: &Stretch,
@@ -123,7 +123,7 @@ impl RoomEngine {
     }
 
     /// Fetches history that is not here, where the stretch runs into a place where some is missing.
-    async fn fill_gap_before(&self, stretch: &Stretch) -> Result<(), MatrixError> {
+    async fn fill_gap_before(self: &Rc<Self>, stretch: &Stretch) -> Result<(), MatrixError> {
         let gap = self.store.gap_in(stretch.to.unwrap_or_default(), stretch.from)?;
         let Some(gap) = gap else { return Ok(()) };
         let enough = self.store.log_backward(gap.free, stretch.from, stretch.limit)?;

@@ -1,0 +1,67 @@
+//! An event by its id alone: `GET /event/{eventId}` does not say of which room it is, and no actor knows all events. It
+//! can only be of a room that the asking server takes part in, and those this actor knows.
+
+use std::collections::BTreeSet;
+
+use futures_util::{StreamExt, stream};
+use ruma::{OwnedRoomId, RoomId};
+use serde_json::value::RawValue;
+
+use super::RemoteServerEngine;
+use crate::{
+    database::{DatabaseError, DatabaseExt},
+    matrix_error::MatrixError,
+    params,
+    rpc::{self, remote_server::FindEvent, room::ServeEvent},
+};
+
+const ADD_ROOM: &str = "INSERT INTO shared_room (room_id) VALUES (?) ON CONFLICT DO NOTHING";
+/// Those that were busy last come first.
+const ROOMS: &str = "SELECT room_id FROM (
+        SELECT room_id, ahead AS rank FROM room_cursor
+        UNION ALL SELECT room_id, 0 FROM shared_room)
+    GROUP BY room_id ORDER BY max(rank) DESC LIMIT ?";
+
+/// How many rooms are asked for an event.
+const MAX_ROOMS: u32 = 2_000;
+/// How many of them at the same time.
+const CONCURRENCY: usize = 16;
+
+impl RemoteServerEngine {
+    /// Remembers rooms that the server takes part in.
+    pub(super) fn note_rooms<'r>(
+        &self,
+        rooms: impl Iterator<Item = &'r OwnedRoomId>,
+    ) -> Result<(), DatabaseError> {
+        for room_id in rooms {
+            if self.known_rooms.borrow().contains(room_id) {
+                continue;
+            }
+            self.runtime.db.execute(ADD_ROOM, params![room_id.as_str()])?;
+            self.known_rooms.borrow_mut().insert(room_id.clone());
+        }
+        Ok(())
+    }
+
+    pub(super) async fn find_event(&self, command: FindEvent) -> Result<Option<Box<RawValue>>, MatrixError> {
+        let server = self.server_name()?;
+        let rooms: Vec<String> =
+            self.runtime.db.query(ROOMS, params![MAX_ROOMS], |row| row.get::<String>(0))?;
+        let rooms: BTreeSet<OwnedRoomId> =
+            rooms.into_iter().filter_map(|room| RoomId::parse(&room).ok()).collect();
+        let platform = self.runtime.platform.as_ref();
+        let ask = ServeEvent { server, event_id: command.event_id };
+        let mut answers = stream::iter(rooms)
+            .map(|room_id| {
+                let ask = &ask;
+                async move { rpc::call(platform, &room_id, ask).await }
+            })
+            .buffer_unordered(CONCURRENCY);
+        while let Some(answer) = answers.next().await {
+            if let Ok(Some(event)) = answer {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+}
