@@ -6,7 +6,7 @@ use std::{future::Future, rc::Rc};
 use crate::{
     database::{Database, DatabaseError, Db},
     matrix_error::MatrixError,
-    migrations::{Migration, is_migrated, migrate},
+    migrations::{Migration, is_migrated, keep_name, migrate},
     platform::Platform,
 };
 
@@ -75,6 +75,8 @@ pub fn answer_unborn<E: Engine>(db: &dyn Database, op: &str) -> Option<Result<St
 
 /// Migrates the database and makes the engine.
 pub fn start<E: Engine>(runtime: Runtime) -> Result<Rc<E>, DatabaseError> {
+    let is_new = !is_migrated(runtime.db.as_ref())?;
     migrate(runtime.db.as_ref(), E::MIGRATIONS)?;
-    Ok(Rc::new(E::new(runtime)))
+    let name = keep_name(runtime.db.as_ref(), runtime.name, is_new)?;
+    Ok(Rc::new(E::new(Runtime { name, ..runtime })))
 }

@@ -1,5 +1,6 @@
 //! Requests to other homeservers: found, signed, bounded, typed. And what is needed to believe their answers.
 
+pub mod stray;
 pub mod verify;
 pub mod verify_keys;
 

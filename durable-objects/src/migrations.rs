@@ -9,6 +9,9 @@ use crate::{
 pub type Migration = (u32, &'static str);
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (number INTEGER PRIMARY KEY) STRICT";
+const CREATE_NAME: &str = "CREATE TABLE IF NOT EXISTS actor (name TEXT NOT NULL) STRICT";
+const SET_NAME: &str = "INSERT INTO actor (name) VALUES (?)";
+const NAME: &str = "SELECT name FROM actor";
 const EXISTS: &str = "SELECT 1 FROM sqlite_master WHERE name = 'migration'";
 const APPLIED: &str = "SELECT number FROM migration";
 const RECORD: &str = "INSERT INTO migration (number) VALUES (?)";
@@ -16,6 +19,20 @@ const RECORD: &str = "INSERT INTO migration (number) VALUES (?)";
 /// Whether any migration was ever applied.
 pub fn is_migrated(db: &dyn Database) -> Result<bool, DatabaseError> {
     Ok(db.query_first(EXISTS, params![], |_| Ok(()))?.is_some())
+}
+
+/// Keeps an actor's name: the platform tells it to those who are called, and not to those whose alarm rings.
+pub fn keep_name(db: &dyn Database, given: String, is_new: bool) -> Result<String, DatabaseError> {
+    if is_new {
+        db.transaction(|| {
+            db.execute(CREATE_NAME, params![])?;
+            db.execute(SET_NAME, params![&given])
+        })?;
+    }
+    if !given.is_empty() {
+        return Ok(given);
+    }
+    Ok(db.query_first(NAME, params![], |row| row.get(0))?.unwrap_or_default())
 }
 
 /// Applies those of `migrations` (in ascending order) that the database lacks, each in a transaction of its own.

@@ -23,7 +23,7 @@ use crate::{
     matrix_error::MatrixError,
     migrations::Migration,
     rpc::remote_server::{
-        FindEvent, GetVerifyKeys, OutboundEdu, ReceiveTransaction, Resolve, RoomChanged, SendEdus,
+        FindEvent, GetVerifyKeys, OutboundEdu, ReceiveTransaction, Resolve, RoomChanged, SendEdus, SendPdus,
     },
 };
 
@@ -53,6 +53,7 @@ impl Engine for RemoteServerEngine {
         (2, include_str!("../../schema/remote_server/0002_outbound_queue.sql")),
         (3, include_str!("../../schema/remote_server/0003_inbound_transaction.sql")),
         (4, include_str!("../../schema/remote_server/0004_shared_room.sql")),
+        (5, include_str!("../../schema/remote_server/0005_outbound_pdu.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -71,6 +72,7 @@ impl Engine for RemoteServerEngine {
             async GetVerifyKeys => get_verify_keys,
             async RoomChanged => room_changed,
             async SendEdus => send_edus,
+            async SendPdus => send_pdus,
             async ReceiveTransaction => receive_transaction,
             async FindEvent => find_event,
         })

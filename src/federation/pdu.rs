@@ -62,7 +62,7 @@ pub enum Refused {
     /// It has an id.
     Named(OwnedEventId, String),
     /// It is of a room that this server knows nothing of.
-    UnknownRoom(OwnedRoomId),
+    UnknownRoom,
 }
 
 /// The room that an event says it is of.
@@ -81,7 +81,7 @@ pub async fn check(
 ) -> Result<Result<(OwnedRoomId, CheckedEvent), Refused>, MatrixError> {
     let Some(room_id) = room_of(json) else { return Ok(Err(Refused::Nameless)) };
     let Some(version) = version_of(ctx, &room_id).await? else {
-        return Ok(Err(Refused::UnknownRoom(room_id)));
+        return Ok(Err(Refused::UnknownRoom));
     };
     let Ok(pdu) = Pdu::parse(json, &version.rules) else { return Ok(Err(Refused::Nameless)) };
     let event_id = pdu.event_id().to_owned();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use ruma::api::federation::transactions::send_transaction_message::v1 as send_transaction_message;
 use selvedge_durable_objects::{
+    federation::stray,
     matrix_error::MatrixError,
     rpc::remote_server::{InboundEdu, ReceiveTransaction},
 };
@@ -42,13 +43,15 @@ pub async fn send_transaction_message(
     }
     let mut answer = BTreeMap::new();
     let mut pdus = Vec::with_capacity(request.pdus.len());
-    for checked in join_all(request.pdus.iter().map(|json| check(&ctx, json.get()))).await {
+    let checked = join_all(request.pdus.iter().map(|json| check(&ctx, json.get()))).await;
+    for (json, checked) in request.pdus.iter().zip(checked) {
         match checked? {
             Ok(event) => pdus.push(event),
             Err(Refused::Named(event_id, reason)) => {
                 answer.insert(event_id, Err(reason));
             }
-            Err(Refused::Nameless | Refused::UnknownRoom(_)) => {}
+            Err(Refused::UnknownRoom) => stray::receive_unverified(ctx.platform.as_ref(), json.get()).await?,
+            Err(Refused::Nameless) => {}
         }
     }
     let command = ReceiveTransaction {

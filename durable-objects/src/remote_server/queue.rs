@@ -19,13 +19,15 @@ use crate::{
     platform::random,
     rpc::{
         self,
-        remote_server::{Keep, OutboundEdu, RoomChanged, SendEdus},
+        remote_server::{Keep, OutboundEdu, RoomChanged, SendEdus, SendPdus},
         room::PullForServer,
     },
 };
 
 /// Events in one transaction `[S-S §4]`.
 const MAX_PDUS: usize = 50;
+/// Of these, events that no room gives.
+const MAX_SINGLE_PDUS: u32 = 20;
 /// EDUs in one transaction `[S-S §4]`.
 const MAX_EDUS: usize = 100;
 /// Rooms that are read for one transaction.
@@ -67,6 +69,14 @@ impl RemoteServerEngine {
                 Keep::Durable => self.queue().push_edu(&edu.edu_type, None, edu.content.get())?,
                 Keep::Latest(name) => self.queue().push_edu(&edu.edu_type, Some(name), edu.content.get())?,
             }
+        }
+        self.ring().await
+    }
+
+    /// Takes events for the server that its rooms do not give.
+    pub(super) async fn send_pdus(&self, command: SendPdus) -> Result<(), MatrixError> {
+        for pdu in command.pdus {
+            self.queue().push_pdu(pdu.get())?;
         }
         self.ring().await
     }
@@ -181,6 +191,11 @@ impl RemoteServerEngine {
         for (_, edu_type, content) in stored {
             edus.push(edu_json(&edu_type, &RawValue::from_string(content)?)?);
         }
+        let single = self.queue().pdus(MAX_SINGLE_PDUS)?;
+        let last_pdu = single.last().map_or(0, |(id, _)| *id);
+        for (_, json) in single {
+            pdus.push(RawValue::from_string(json)?);
+        }
         for (room_id, after) in self.queue().behind(MAX_ROOMS)? {
             let limit = MAX_PDUS.saturating_sub(pdus.len());
             if limit == 0 || edus.len() >= MAX_EDUS {
@@ -215,6 +230,7 @@ impl RemoteServerEngine {
             edus: serde_json::to_string(&edus)?,
             cursors,
             last_edu,
+            last_pdu,
             sent_ts: now,
         };
         self.queue().insert(&transaction)?;

@@ -18,11 +18,15 @@ const INSERT_EDU: &str = "INSERT INTO outbound_edu (edu_type, replaces, content)
 const DELETE_REPLACED: &str = "DELETE FROM outbound_edu WHERE replaces = ? AND id > ?";
 const EDUS: &str = "SELECT id, edu_type, content FROM outbound_edu ORDER BY id LIMIT ?";
 const DELETE_EDUS: &str = "DELETE FROM outbound_edu WHERE id <= ?";
+const INSERT_PDU: &str = "INSERT INTO outbound_pdu (json) VALUES (?)";
+const PDUS: &str = "SELECT id, json FROM outbound_pdu ORDER BY id LIMIT ?";
+const DELETE_PDUS: &str = "DELETE FROM outbound_pdu WHERE id <= ?";
 const LAST_EDU_IN_FLIGHT: &str = "SELECT last_edu FROM outbound_transaction";
 
-const TRANSACTION: &str = "SELECT txn_id, pdus, edus, cursors, last_edu, sent_ts FROM outbound_transaction";
+const TRANSACTION: &str = "SELECT txn_id, pdus, edus, cursors, last_edu, sent_ts, last_pdu
+    FROM outbound_transaction";
 const INSERT_TRANSACTION: &str = "INSERT INTO outbound_transaction
-    (id, txn_id, pdus, edus, cursors, last_edu, sent_ts) VALUES (1, ?, ?, ?, ?, ?, ?)";
+    (id, txn_id, pdus, edus, cursors, last_edu, sent_ts, last_pdu) VALUES (1, ?, ?, ?, ?, ?, ?, ?)";
 const DELETE_TRANSACTION: &str = "DELETE FROM outbound_transaction";
 
 const BACKOFF: &str = "SELECT failures, since_ts, retry_ts FROM backoff";
@@ -43,6 +47,8 @@ pub(super) struct StoredTransaction {
     pub cursors: Vec<(OwnedRoomId, LogPosition)>,
     /// The last durable EDU that it carries.
     pub last_edu: u64,
+    /// The last of the single events that it carries.
+    pub last_pdu: u64,
     /// When it was formed.
     pub sent_ts: u64,
 }
@@ -113,6 +119,16 @@ impl QueueStore<'_> {
         self.0.query(EDUS, params![limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
 
+    /// Appends a single event.
+    pub fn push_pdu(&self, json: &str) -> Result<(), DatabaseError> {
+        self.0.execute(INSERT_PDU, params![json])
+    }
+
+    /// The oldest single events: id and JSON.
+    pub fn pdus(&self, limit: u32) -> Result<Vec<(u64, String)>, DatabaseError> {
+        self.0.query(PDUS, params![limit], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
     /// The transaction in flight.
     pub fn transaction(&self) -> Result<Option<StoredTransaction>, DatabaseError> {
         self.0.query_first(TRANSACTION, params![], read_transaction)
@@ -122,8 +138,11 @@ impl QueueStore<'_> {
     pub fn insert(&self, transaction: &StoredTransaction) -> Result<(), DatabaseError> {
         let cursors = serde_json::to_string(&transaction.cursors)
             .map_err(|error| DatabaseError::corrupt(error.to_string()))?;
-        let StoredTransaction { txn_id, pdus, edus, last_edu, sent_ts, .. } = transaction;
-        self.0.execute(INSERT_TRANSACTION, params![txn_id, pdus, edus, &cursors, *last_edu, *sent_ts])
+        let StoredTransaction { txn_id, pdus, edus, last_edu, sent_ts, last_pdu, .. } = transaction;
+        self.0.execute(
+            INSERT_TRANSACTION,
+            params![txn_id, pdus, edus, &cursors, *last_edu, *sent_ts, *last_pdu],
+        )
     }
 
     /// The transaction in flight has arrived.
@@ -133,6 +152,7 @@ impl QueueStore<'_> {
                 self.advance(room.as_str(), *position, false)?;
             }
             self.0.execute(DELETE_EDUS, params![transaction.last_edu])?;
+            self.0.execute(DELETE_PDUS, params![transaction.last_pdu])?;
             self.0.execute(DELETE_TRANSACTION, params![])?;
             self.0.execute(CLEAR_BACKOFF, params![])
         })
@@ -161,5 +181,6 @@ fn read_transaction(row: &mut Row) -> Result<StoredTransaction, DatabaseError> {
         cursors: serde_json::from_str(&cursors).map_err(|error| DatabaseError::corrupt(error.to_string()))?,
         last_edu: row.get(4)?,
         sent_ts: row.get(5)?,
+        last_pdu: row.get(6)?,
     })
 }

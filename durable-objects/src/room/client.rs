@@ -15,6 +15,7 @@ use std::rc::Rc;
 use ruma::{MilliSecondsSinceUnixEpoch, OwnedEventId, UInt, UserId, events::room::member::MembershipState};
 
 use selvedge_protocol::auth::Rejection;
+use serde_json::value::RawValue;
 
 use super::{
     RoomEngine,
@@ -26,6 +27,7 @@ use crate::{
     database::DatabaseError,
     matrix_error::MatrixError,
     platform::random,
+    rpc::{self, remote_server::SendPdus},
     signing::{ServerKeys, server_keys},
 };
 
@@ -69,7 +71,40 @@ impl RoomEngine {
     async fn write(self: &Rc<Self>, pen: &Pen, events: &[NewEvent]) -> Result<Vec<Committed>, MatrixError> {
         let (committed, effects) = self.commit(&pen.author(), events).map_err(hide_absence)?;
         self.tell_of(effects).await;
+        self.tell_outsiders(pen, events, &committed).await?;
         Ok(committed)
+    }
+
+    /// Tells the servers of users who were put out of the room while their server takes no part in it, which were
+    /// invited, that they are.
+    async fn tell_outsiders(
+        &self,
+        pen: &Pen,
+        events: &[NewEvent],
+        committed: &[Committed],
+    ) -> Result<(), MatrixError> {
+        for (event, committed) in events.iter().zip(committed) {
+            let target = event.state_key.as_deref().and_then(|key| <&UserId>::try_from(key).ok());
+            let Some(target) = target.filter(|target| {
+                event.event_type == "m.room.member"
+                    && **target != event.sender
+                    && target.server_name() != pen.config.server_name
+            }) else {
+                continue;
+            };
+            // Servers that take part, or did until this event, follow the room.
+            let server = self.store.server(target.server_name())?;
+            let follows = server.is_some_and(|server| {
+                server.joined > 0 || server.until.is_some_and(|until| Some(until) >= committed.position)
+            });
+            let stored = self.store.find_event(&committed.event_id)?;
+            let Some(stored) = stored.filter(|_| !follows && !committed.is_repeated) else { continue };
+            let pdu = RawValue::from_string(stored.pdu.json().to_owned())?;
+            let platform = self.runtime.platform.as_ref();
+            let told = SendPdus { pdus: vec![pdu] };
+            rpc::call(platform, &target.server_name().to_owned(), &told).await?;
+        }
+        Ok(())
     }
 
     /// The same for one event; its id.

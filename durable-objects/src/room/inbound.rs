@@ -14,6 +14,7 @@ pub(in crate::room) use self::gather::Gather;
 use super::{RoomEngine, commit::Received, state::State};
 use crate::{
     database::DatabaseError,
+    federation::stray,
     matrix_error::MatrixError,
     rpc::room::{AdmitsServer, GetRoomVersion, ReceivePdus},
 };
@@ -45,6 +46,9 @@ impl RoomEngine {
         self.await_import().await;
         let count = command.pdus.len();
         if !self.takes_part()? {
+            for event in command.pdus.into_iter().filter_map(|event| event.open().ok()) {
+                stray::receive(self.runtime.platform.as_ref(), &event).await?;
+            }
             return Ok(vec![Some("This server takes no part in the room".to_owned()); count]);
         }
         if !self.is_admitted(&command.origin)? {

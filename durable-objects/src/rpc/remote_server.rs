@@ -77,6 +77,14 @@ pub struct SendEdus {
 }
 command!(SendEdus to RemoteServer -> ());
 
+/// Sends events to the server, which takes no part in their room and so is not told by the room.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SendPdus {
+    /// In order, in their federation format.
+    pub pdus: Vec<Box<RawValue>>,
+}
+command!(SendPdus to RemoteServer -> ());
+
 /// An EDU for another server.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct OutboundEdu {

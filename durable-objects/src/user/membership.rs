@@ -2,7 +2,10 @@
 
 mod store;
 
-use ruma::{OwnedRoomId, api::error::ErrorCode, events::room::member::MembershipState};
+use ruma::{OwnedRoomId, RoomVersionId, api::error::ErrorCode, events::room::member::MembershipState};
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 pub(super) use self::store::{Membership, Memberships};
 use super::{UserEngine, sync::Stream};
@@ -106,9 +109,31 @@ impl UserEngine {
     ) -> Result<Option<RoomMembership>, MatrixError> {
         let row = self.memberships().of_room(command.room_id.as_str())?;
         Ok(row.map(|row| RoomMembership {
+            version: version_of(&row),
             membership: row.membership,
             sender: row.sender,
             is_forgotten: row.is_forgotten,
         }))
     }
+}
+
+/// The room's version, by the create event that an invitation or the answer to a knock brought.
+fn version_of(row: &Membership) -> Option<RoomVersionId> {
+    #[derive(Deserialize)]
+    struct Shown {
+        #[serde(rename = "type")]
+        event_type: String,
+        content: Content,
+    }
+    #[derive(Deserialize)]
+    struct Content {
+        room_version: Option<RoomVersionId>,
+    }
+    if !matches!(row.membership, MembershipState::Invite | MembershipState::Knock) {
+        return None;
+    }
+    let shown: Vec<Box<RawValue>> = serde_json::from_str(row.shown.as_deref()?).ok()?;
+    let shown = shown.iter().filter_map(|event| serde_json::from_str::<Shown>(event.get()).ok());
+    let create = shown.into_iter().find(|event| event.event_type == "m.room.create")?;
+    Some(create.content.room_version.unwrap_or(RoomVersionId::V1))
 }

@@ -1,5 +1,6 @@
 //! Declining an invitation to, or taking back a knock at, a room that this server takes no part in `[S-S §12]`.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ruma::{
     OwnedServerName, ServerName,
     api::federation::membership::{
@@ -8,12 +9,13 @@ use ruma::{
     events::room::member::MembershipState,
 };
 use selvedge_durable_objects::{
-    federation::{self, Bounds, FederationError},
+    federation::{self, Bounds, FederationError, stray::client_event},
     matrix_error::MatrixError,
+    platform::random,
     rpc::user::{GetMembership, SetMembership},
 };
 use selvedge_protocol::event::Pdu;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{json, value::RawValue};
 
 use super::handshake::{Proposal, Wish, candidates, sign};
 use crate::context::Ctx;
@@ -53,7 +55,10 @@ pub async fn leave(ctx: &Ctx, wish: &Wish<'_>, via: &[OwnedServerName]) -> Resul
         position: None,
         sender: wish.user_id.clone(),
         stripped_state: Vec::new(),
-        event: left.as_ref().map(client_event).transpose()?,
+        event: Some(match &left {
+            Some(event) => client_event(event)?,
+            None => local_event(ctx, wish)?,
+        }),
     };
     ctx.call(localpart, &command).await
 }
@@ -73,15 +78,18 @@ async fn through(ctx: &Ctx, wish: &Wish<'_>, server: &ServerName) -> Result<Pdu,
     Ok(event)
 }
 
-/// A member event as clients see it.
-pub fn client_event(event: &Pdu) -> Result<Box<RawValue>, MatrixError> {
+/// The end of a membership that no server could be told of, as clients see it: an event of this server alone.
+fn local_event(ctx: &Ctx, wish: &Wish<'_>) -> Result<Box<RawValue>, MatrixError> {
+    let token: [u8; 32] = random(ctx.platform.as_ref());
+    let mut content = wish.content.clone();
+    content.insert("membership".to_owned(), json!("leave"));
     let json = json!({
-        "content": serde_json::from_str::<Value>(event.content_json())?,
-        "event_id": event.event_id(),
-        "origin_server_ts": event.origin_server_ts(),
-        "sender": event.sender(),
-        "state_key": event.state_key(),
-        "type": event.event_type(),
+        "content": content,
+        "event_id": format!("${}", URL_SAFE_NO_PAD.encode(token)),
+        "origin_server_ts": ctx.platform.now(),
+        "sender": wish.user_id,
+        "state_key": wish.user_id,
+        "type": "m.room.member",
     });
     Ok(serde_json::value::to_raw_value(&json)?)
 }

@@ -50,6 +50,9 @@ pub(in crate::room) enum GatherError {
     /// What the event needs cannot be had.
     #[error("{0}")]
     Unavailable(String),
+    /// The answer to a question is not what it should be.
+    #[error("{0}")]
+    Garbled(String),
     /// Fetching took too long, or brought too much.
     #[error("gathering what it needs went beyond its bounds")]
     Exhausted,
@@ -87,6 +90,7 @@ impl From<FederationError> for GatherError {
     fn from(error: FederationError) -> Self {
         match error {
             FederationError::Internal(error) => Self::Internal(error),
+            FederationError::BadAnswer { .. } => Self::Garbled(error.to_string()),
             other => Self::Unavailable(other.to_string()),
         }
     }
@@ -178,7 +182,7 @@ impl<'e> Gather<'e> {
                 let events = self.verify(&answer.auth_chain).await?;
                 self.store_outliers(&events)?;
             }
-            Err(GatherError::Unavailable(reason)) => {
+            Err(GatherError::Unavailable(reason) | GatherError::Garbled(reason)) => {
                 crate::log::warn("inbound", &format!("no auth chain of {of}: {reason}"));
             }
             Err(error) => return Err(error),
@@ -222,7 +226,7 @@ impl<'e> Gather<'e> {
         let answer = self.ask(get_event::Request::new(id.clone()), Bounds::default().max_bytes).await;
         let json = match answer {
             Ok(answer) => answer.pdu,
-            Err(GatherError::Unavailable(_)) => return Ok(None),
+            Err(GatherError::Unavailable(_) | GatherError::Garbled(_)) => return Ok(None),
             Err(error) => return Err(error),
         };
         let event = self.verify(&[json]).await?.into_iter().next();

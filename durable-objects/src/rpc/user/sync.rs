@@ -1,7 +1,7 @@
 //! Memberships, wakes, and the sync of a user's clients.
 
 use ruma::{
-    OwnedDeviceId, OwnedRoomId, OwnedUserId,
+    OwnedDeviceId, OwnedRoomId, OwnedUserId, RoomVersionId,
     events::{AnyStrippedStateEvent, room::member::MembershipState},
     presence::PresenceState,
     serde::Raw,
@@ -83,6 +83,8 @@ pub struct RoomMembership {
     pub sender: OwnedUserId,
     /// Whether the user has forgotten the room.
     pub is_forgotten: bool,
+    /// Of an invitation or a knock: the room's version, as far as it was told.
+    pub version: Option<RoomVersionId>,
 }
 
 /// What a client's `/sync` asks for. As a command it is answered at once; a client that waits sends
