@@ -12,6 +12,8 @@ mod error;
 #[cfg(target_arch = "wasm32")]
 mod event;
 mod extract;
+#[cfg(all(feature = "faults", target_arch = "wasm32"))]
+mod faults;
 mod federation;
 mod metrics;
 #[cfg(any(target_arch = "wasm32", test))]

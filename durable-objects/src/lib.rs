@@ -8,6 +8,8 @@ pub mod crypto;
 pub mod database;
 pub mod directory;
 pub mod engine;
+#[cfg(all(feature = "faults", target_arch = "wasm32"))]
+pub mod faults;
 pub mod federation;
 pub mod ledger;
 pub mod log;

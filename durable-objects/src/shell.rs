@@ -52,6 +52,11 @@ impl<E: Engine> Shell<E> {
 
     async fn rpc(&self, op: &str, body: &str) -> String {
         rpc::serve(async {
+            #[cfg(feature = "faults")]
+            if let Some(answer) = crate::faults::handle(&StorageDatabase::new(self.state.storage()), op, body)
+            {
+                return answer;
+            }
             if let Some(answer) = self.answer_unborn(op) {
                 return answer;
             }

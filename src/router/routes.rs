@@ -42,6 +42,8 @@ pub fn add_all(router: &mut Router) {
 fn own(router: &mut Router) {
     router.add_plain(Method::GET, "/", discovery::landing_page);
     router.add_plain(Method::GET, "/metrics", metrics::export);
+    #[cfg(all(feature = "faults", target_arch = "wasm32"))]
+    crate::faults::add_routes(router);
 }
 
 /// `[C-S §3]` API standards and server discovery.

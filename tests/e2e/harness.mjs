@@ -12,6 +12,7 @@ import { createClient } from 'matrix-js-sdk';
 import { logger } from 'matrix-js-sdk/lib/logger.js';
 
 const LAUNCHER = fileURLToPath(new URL('../../scripts/serve', import.meta.url));
+const BUILD = fileURLToPath(new URL('../../build', import.meta.url));
 /** What most tests want of a server; given variables go over it. */
 const VARIABLES = { REGISTRATION: 'open', RATE_LIMITS: 'off' };
 const SERVER_NAME = 'hs.test';
@@ -21,9 +22,10 @@ logger.disableAll?.();
 
 /** A homeserver: the built worker in workerd, with a state directory of its own. */
 export class Homeserver {
-  constructor({ serverName = SERVER_NAME, variables = {} } = {}) {
+  constructor({ serverName = SERVER_NAME, variables = {}, build = BUILD } = {}) {
     this.serverName = serverName;
     this.variables = { ...VARIABLES, ...variables };
+    this.build = build;
     this.directory = mkdtempSync(path.join(tmpdir(), 'selvedge-e2e-'));
     this.logFile = path.join(this.directory, 'server.log');
     // The first start takes a free port; the others keep it.
@@ -33,7 +35,7 @@ export class Homeserver {
   /** Starts the process and waits until it answers. */
   async start() {
     const variables = Object.entries(this.variables).flatMap(([name, value]) => ['--var', `${name}=${value}`]);
-    const args = ['--server-name', this.serverName, '--state', path.join(this.directory, 'state')];
+    const args = ['--server-name', this.serverName, '--state', path.join(this.directory, 'state'), '--build', this.build];
     // A group of its own, so that a signal reaches workerd too.
     this.process = spawn(LAUNCHER, [...args, '--listen', `127.0.0.1:${this.port}`, ...variables], {
       detached: true,
