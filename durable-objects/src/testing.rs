@@ -1,6 +1,8 @@
 //! The whole world of actors in one process, for tests: every class over in-memory databases, a
 //! clock that moves when told to, randomness from a counter, and other servers as a closure.
 
+pub mod large_room;
+
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeMap,

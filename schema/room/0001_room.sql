@@ -42,7 +42,11 @@ CREATE TABLE event (
     json         TEXT NOT NULL     -- canonical JSON without unsigned; the redacted form once redacted
 ) STRICT;
 CREATE UNIQUE INDEX event_txn ON event (sender, txn, type) WHERE txn IS NOT NULL;
-CREATE INDEX event_unchecked ON event (nid) WHERE standing = 3;
+
+-- Events with standing 3.
+CREATE TABLE unchecked (
+    nid INTEGER PRIMARY KEY
+) STRICT;
 
 -- (type, state_key) pairs that occur in the room.
 CREATE TABLE state_key (

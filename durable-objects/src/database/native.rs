@@ -1,4 +1,9 @@
 //! [`Database`] over `rusqlite`, for tests, simulation and benches.
+//!
+//! The rows that a statement writes are counted as the platform counts them, each index being a row.
+//! Where this cannot be known (a partial index, an upsert) it is counted as if it were written.
+
+use std::{cell::RefCell, collections::HashMap};
 
 use rusqlite::{Connection, types::ValueRef};
 
@@ -8,17 +13,44 @@ use crate::ledger;
 /// An actor's database in memory or in a file.
 pub struct NativeDatabase {
     connection: Connection,
+    /// How many rows each table's insert writes.
+    rows_of_insert: RefCell<HashMap<String, u64>>,
 }
 
 impl NativeDatabase {
     /// An empty database in memory.
     pub fn in_memory() -> Result<Self, DatabaseError> {
-        Ok(Self { connection: Connection::open_in_memory()? })
+        Ok(Self::over(Connection::open_in_memory()?))
     }
 
     /// The database in the file at `path`, created when missing.
     pub fn open(path: &std::path::Path) -> Result<Self, DatabaseError> {
-        Ok(Self { connection: Connection::open(path)? })
+        Ok(Self::over(Connection::open(path)?))
+    }
+
+    fn over(connection: Connection) -> Self {
+        Self { connection, rows_of_insert: RefCell::default() }
+    }
+
+    /// How many rows a statement writes for each row of its table that it changes.
+    fn rows_of_change(&self, sql: &str) -> u64 {
+        const ROWS: &str = "SELECT 1 + (SELECT count(*) FROM pragma_index_list(?1)) \
+             - (SELECT wr FROM pragma_table_list WHERE name = ?1)";
+        let mut words = sql.split_ascii_whitespace();
+        let table = match words.next() {
+            Some("INSERT" | "REPLACE" | "DELETE") => {
+                words.find(|word| !matches!(*word, "INTO" | "OR" | "FROM"))
+            }
+            _ => None,
+        };
+        let Some(table) = table else { return 1 };
+        if let Some(rows) = self.rows_of_insert.borrow().get(table) {
+            return *rows;
+        }
+        let rows: i64 = self.connection.query_row(ROWS, [table], |row| row.get(0)).unwrap_or(1);
+        let rows = u64::try_from(rows).unwrap_or(1);
+        self.rows_of_insert.borrow_mut().insert(table.to_owned(), rows);
+        rows
     }
 }
 
@@ -70,7 +102,10 @@ impl Database for NativeDatabase {
                 each(Row::new(values))?;
             }
         }
-        ledger::wrote(self.connection.total_changes().saturating_sub(changes));
+        let changes = self.connection.total_changes().saturating_sub(changes);
+        if changes > 0 {
+            ledger::wrote(changes.saturating_mul(self.rows_of_change(sql)));
+        }
         Ok(())
     }
 

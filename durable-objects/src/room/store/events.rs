@@ -32,7 +32,9 @@ const ROW: &str =
 const POSITION: &str = "SELECT position FROM event WHERE nid = ?";
 const MEMBERSHIP: &str = "SELECT membership FROM event WHERE nid = ?";
 const BY_TXN: &str = "SELECT event_id FROM event WHERE sender = ? AND txn = ? AND type = ?";
-const UNCHECKED: &str = "SELECT nid FROM event WHERE standing = 3 LIMIT ?";
+const UNCHECKED: &str = "SELECT nid FROM unchecked LIMIT ?";
+const INSERT_UNCHECKED: &str = "INSERT INTO unchecked (nid) VALUES (?)";
+const DELETE_UNCHECKED: &str = "DELETE FROM unchecked WHERE nid = ?";
 const INSERT: &str = "INSERT INTO event (nid, event_id, sender, type, key, membership, ts, depth, generation, \
      auth_events, standing, rejection, position, state_before, state_after, redacted_by, txn, json) \
      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
@@ -343,11 +345,18 @@ impl Writer<'_> {
                 row.txn.map(Txn::column).as_deref(),
                 pdu.json(),
             ],
-        )
+        )?;
+        if row.standing == Standing::Unchecked {
+            self.db().execute(INSERT_UNCHECKED, params![row.nid.0])?;
+        }
+        Ok(())
     }
 
     /// Gives an outlier its place: writes all of its row but the event's own fields.
     pub fn place_event(&mut self, row: &NewRow<'_>) -> Result<(), DatabaseError> {
+        if self.event_row(row.nid)?.standing == Standing::Unchecked {
+            self.db().execute(DELETE_UNCHECKED, params![row.nid.0])?;
+        }
         self.inner.events.borrow_mut().remove(&row.nid);
         self.db().execute(
             PLACE,
@@ -381,6 +390,7 @@ impl Writer<'_> {
         standing: Standing,
         rejection: Option<&str>,
     ) -> Result<(), DatabaseError> {
+        self.db().execute(DELETE_UNCHECKED, params![nid.0])?;
         self.inner.events.borrow_mut().remove(&nid);
         self.db()
             .execute(CHECKED, params![generation, &pack(auth_events), standing.number(), rejection, nid.0])

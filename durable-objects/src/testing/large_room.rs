@@ -1,0 +1,160 @@
+//! A room of any size, as another server would give it to one that joins.
+
+use ruma::{
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId, UInt,
+    room_version_rules::RoomVersionRules, signatures::Ed25519KeyPair,
+};
+use selvedge_protocol::event::{EventBuilder, EventReference, Pdu, VerifiedPdu};
+
+use crate::{room::commit::Author, signing::key_pair};
+
+/// How many servers the members are from.
+const SERVERS: usize = 200;
+
+/// The servers whose users are in the room, and its first events.
+pub struct LargeRoom {
+    /// The room's version.
+    pub version: RoomVersionId,
+    /// The room.
+    pub room_id: OwnedRoomId,
+    rules: RoomVersionRules,
+    server: OwnedServerName,
+    key: Ed25519KeyPair,
+    create: Pdu,
+    levels: Pdu,
+    join_rules: Pdu,
+    creator: Pdu,
+    others: Vec<Pdu>,
+    now: u64,
+}
+
+impl Default for LargeRoom {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl LargeRoom {
+    /// A public room.
+    pub fn new() -> Self {
+        let version = RoomVersionId::V11;
+        let rules = version.rules().expect("the version is known");
+        let server = OwnedServerName::try_from("large.test").expect("a server name");
+        let key = key_pair(&[7; 32], "1".to_owned()).expect("a key");
+        let room_id = OwnedRoomId::try_from("!large:large.test").expect("a room id");
+        let first = Draft {
+            rules: &rules,
+            room_id: &room_id,
+            server: &server,
+            key: &key,
+            now: 1_000,
+            prev: None,
+            auth: &[],
+        };
+        let create = first.build("creator", "m.room.create", "", "{\"room_version\":\"11\"}");
+        let join = "{\"membership\":\"join\"}";
+        let creator =
+            first.after(&create, &[&create]).build("creator", "m.room.member", "@creator:large.test", join);
+        let next = |prev: &Pdu, auth: &[&Pdu], event_type: &str, content: &str| {
+            first.after(prev, auth).build("creator", event_type, "", content)
+        };
+        let levels = "{\"users\":{\"@creator:large.test\":100}}";
+        let levels = next(&creator, &[&create, &creator], "m.room.power_levels", levels);
+        let auth = [&create, &creator, &levels];
+        let join_rules = next(&levels, &auth, "m.room.join_rules", "{\"join_rule\":\"public\"}");
+        let visibility = "{\"history_visibility\":\"shared\"}";
+        let visibility = next(&join_rules, &auth, "m.room.history_visibility", visibility);
+        let topic = next(&visibility, &auth, "m.room.topic", "{\"topic\":\"A large room\"}");
+        let others = vec![visibility, topic];
+        Self { version, room_id, server, key, create, levels, join_rules, creator, others, now: 2_000, rules }
+    }
+
+    /// The state but for the members, and with it its auth chain.
+    pub fn state(&self) -> Vec<Pdu> {
+        let mut state =
+            vec![self.create.clone(), self.creator.clone(), self.levels.clone(), self.join_rules.clone()];
+        state.extend(self.others.iter().cloned());
+        state
+    }
+
+    /// The join of a member by number.
+    pub fn member(&self, number: usize) -> Pdu {
+        let server = format!("s{}.example.org", number % SERVERS);
+        self.join(&format!("member-{number}"), &server, number)
+    }
+
+    /// The join of a user of another server, by number.
+    pub fn join(&self, localpart: &str, server: &str, number: usize) -> Pdu {
+        let server = OwnedServerName::try_from(server).expect("a server name");
+        let user = format!("@{localpart}:{server}");
+        let content = format!(
+            "{{\"avatar_url\":\"mxc://{server}/abcdefghijklmnopqrstuvwx\",\"displayname\":\"Member {number}\",\"membership\":\"join\"}}"
+        );
+        let prev = self.others.last().unwrap_or(&self.create);
+        let draft = Draft {
+            rules: &self.rules,
+            room_id: &self.room_id,
+            server: &server,
+            key: &self.key,
+            now: self.now.saturating_add(number as u64),
+            prev: Some(prev),
+            auth: &[&self.create, &self.levels, &self.join_rules],
+        };
+        draft.build(localpart, "m.room.member", &user, &content)
+    }
+
+    /// What a server needs to make events of its own.
+    pub fn author<'a>(&'a self, server: &'a OwnedServerName) -> Author<'a> {
+        Author { server, key: &self.key, now: timestamp(1_000_000_000), entropy: [1; 12] }
+    }
+
+    /// The name of the server that has the room.
+    pub fn server(&self) -> &OwnedServerName {
+        &self.server
+    }
+}
+
+/// The event as the edge hands it to a room.
+pub fn verified(pdu: Pdu) -> VerifiedPdu {
+    VerifiedPdu::vouched_for(pdu, false)
+}
+
+fn timestamp(milliseconds: u64) -> MilliSecondsSinceUnixEpoch {
+    MilliSecondsSinceUnixEpoch(UInt::try_from(milliseconds).unwrap_or(UInt::MAX))
+}
+
+/// What events have in common.
+#[derive(Clone, Copy)]
+struct Draft<'a> {
+    rules: &'a RoomVersionRules,
+    room_id: &'a OwnedRoomId,
+    server: &'a OwnedServerName,
+    key: &'a Ed25519KeyPair,
+    now: u64,
+    prev: Option<&'a Pdu>,
+    auth: &'a [&'a Pdu],
+}
+
+impl<'a> Draft<'a> {
+    fn after(self, prev: &'a Pdu, auth: &'a [&'a Pdu]) -> Self {
+        Self { prev: Some(prev), auth, now: self.now.saturating_add(prev.depth()), ..self }
+    }
+
+    fn build(&self, sender: &str, event_type: &str, state_key: &str, content: &str) -> Pdu {
+        let by_id = |pdu: &Pdu| EventReference::by_id(OwnedEventId::from(pdu.event_id()));
+        let builder = EventBuilder {
+            room_id: Some(self.room_id.clone()),
+            sender: OwnedUserId::try_from(format!("@{sender}:{}", self.server)).expect("a user id"),
+            event_type: event_type.to_owned(),
+            state_key: Some(state_key.to_owned()),
+            content: content.to_owned(),
+            redacts: None,
+            origin_server_ts: timestamp(self.now),
+            depth: self.prev.map_or(1, |prev| prev.depth().saturating_add(1)),
+            prev_events: self.prev.map(by_id).into_iter().collect(),
+            auth_events: self.auth.iter().map(|pdu| by_id(pdu)).collect(),
+            opaque_id: None,
+        };
+        builder.build(self.server, self.key, self.rules).expect("the event is well formed")
+    }
+}
