@@ -9,7 +9,7 @@ use selvedge_durable_objects::testing::{Begun, World};
 use serde_json::{Value, json};
 
 use crate::{
-    answer::{self, Answer},
+    answer::Answer,
     context::{Ctx, Peer},
     router::{Action, Incoming, Router},
 };

@@ -41,7 +41,7 @@ use crate::{
         GetMembers, GetMembership, GetMessages, GetResidentServers, GetRoomVersion, GetState, GetStateEvent,
         ImportPiece, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, RedactEvent,
         ReleaseImport, ReserveImport, SendMessage, SendState, ServeAuthChain, ServeBackfill, ServeEvent,
-        ServeMissingEvents, ServeState, ServeStateIds, SyncRoom,
+        ServeMissingEvents, ServeState, ServeStateIds, SyncRoom, UpdateMemberProfile,
     },
 };
 
@@ -98,6 +98,7 @@ impl Engine for RoomEngine {
             sync ServeStateIds => serve_state_ids,
             async CreateRoom => create_room,
             async ChangeMembership => change_membership,
+            async UpdateMemberProfile => update_member_profile,
             async SendMessage => send_message,
             async SendState => send_state,
             async RedactEvent => redact_event,

@@ -8,6 +8,7 @@ mod membership;
 mod password;
 mod profile;
 mod push_rules;
+mod room_task;
 mod session;
 mod short_lived_token;
 mod sync;
@@ -39,6 +40,8 @@ pub struct UserEngine {
     runtime: Runtime,
     /// How much the user sent lately.
     sending: Cell<Bucket>,
+    /// Whether a room task is being worked at.
+    is_working: Cell<bool>,
     volatile: sync::Volatile,
     /// The last position of the sync stream that any client may have; `None` when this is not known.
     handed_out: Cell<Option<u64>>,
@@ -51,12 +54,19 @@ impl Engine for UserEngine {
         (3, include_str!("../../schema/user/0003_profile.sql")),
         (4, include_str!("../../schema/user/0004_filter.sql")),
         (5, include_str!("../../schema/user/0005_account_data.sql")),
+        (6, include_str!("../../schema/user/0006_room_task.sql")),
         (10, include_str!("../../schema/user/0010_sync.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
         let volatile = sync::Volatile::new(runtime.platform.now());
-        Self { runtime, sending: Cell::default(), volatile, handed_out: Cell::new(None) }
+        Self {
+            runtime,
+            sending: Cell::default(),
+            is_working: Cell::default(),
+            volatile,
+            handed_out: Cell::new(None),
+        }
     }
 
     /// Only registration makes a user.
@@ -89,7 +99,9 @@ impl Engine for UserEngine {
         self.sync_or_wait(request)
     }
 
-    async fn alarm(self: Rc<Self>) {}
+    async fn alarm(self: Rc<Self>) {
+        room_task::work_on(Rc::downgrade(&self)).await;
+    }
 }
 
 impl UserEngine {
@@ -105,7 +117,7 @@ impl UserEngine {
             sync user::LogInWithToken => log_in_with_token,
             sync user::LogOut => log_out,
             sync user::ChangePassword => change_password,
-            sync user::DeactivateAccount => deactivate_account,
+            async user::DeactivateAccount => deactivate_account,
             sync user::GetModeration => get_moderation,
             sync user::Moderate => moderate,
             sync user::ListDevices => list_devices,
@@ -116,7 +128,7 @@ impl UserEngine {
             sync user::IssueLoginToken => issue_login_token,
             sync user::CheckOpenIdToken => check_open_id_token,
             sync user::GetProfile => get_profile,
-            sync user::SetProfileField => set_profile_field,
+            async user::SetProfileField => set_profile_field,
             sync user::StoreFilter => store_filter,
             sync user::GetFilter => get_filter,
             sync user::SetAccountData => set_account_data,

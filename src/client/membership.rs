@@ -32,16 +32,15 @@ use super::room_alias::resolve;
 use crate::{
     body::WithBody,
     context::Ctx,
-    extract::{ClientAuth, GuestsToo},
+    extract::{ClientAuth, GuestsToo, Sender},
 };
 
 /// `POST /_matrix/client/v3/rooms/{roomId}/join`
 pub async fn join_room_by_id(
     ctx: Ctx,
-    GuestsToo(auth): GuestsToo,
+    Sender(auth): Sender,
     request: WithBody<join_room_by_id::Request>,
 ) -> Result<join_room_by_id::Response, MatrixError> {
-    auth.check_not_suspended()?;
     let room_id = request.request.room_id;
     let change = Change { content: request.body, ..Change::own(&auth, MembershipAction::Join) };
     change_membership(&ctx, &auth, &room_id, change).await?;
@@ -51,10 +50,9 @@ pub async fn join_room_by_id(
 /// `POST /_matrix/client/v3/join/{roomIdOrAlias}`
 pub async fn join_room_by_id_or_alias(
     ctx: Ctx,
-    GuestsToo(auth): GuestsToo,
+    Sender(auth): Sender,
     request: WithBody<join_room_by_id_or_alias::Request>,
 ) -> Result<join_room_by_id_or_alias::Response, MatrixError> {
-    auth.check_not_suspended()?;
     let WithBody { request, body } = request;
     let (room_id, via) = find_room(&ctx, request.room_id_or_alias, request.via).await?;
     let change = Change { content: body, via, ..Change::own(&auth, MembershipAction::Join) };
@@ -65,10 +63,10 @@ pub async fn join_room_by_id_or_alias(
 /// `POST /_matrix/client/v3/knock/{roomIdOrAlias}`
 pub async fn knock_room(
     ctx: Ctx,
-    auth: ClientAuth,
+    Sender(auth): Sender,
     request: WithBody<knock_room::Request>,
 ) -> Result<knock_room::Response, MatrixError> {
-    auth.check_not_suspended()?;
+    auth.check_not_guest()?;
     let WithBody { request, body } = request;
     let (room_id, via) = find_room(&ctx, request.room_id_or_alias, request.via).await?;
     let change = Change { content: body, via, ..Change::own(&auth, MembershipAction::Knock) };
@@ -118,10 +116,10 @@ pub async fn forget_room(
 /// `POST /_matrix/client/v3/rooms/{roomId}/invite`
 pub async fn invite_user(
     ctx: Ctx,
-    auth: ClientAuth,
+    Sender(auth): Sender,
     request: WithBody<invite_user::Request>,
 ) -> Result<invite_user::Response, MatrixError> {
-    auth.check_not_suspended()?;
+    auth.check_not_guest()?;
     let WithBody { request, body } = request;
     let InvitationRecipient::UserId(recipient) = request.recipient else {
         return Err(super::third_party_invite::not_possible());

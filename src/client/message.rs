@@ -16,7 +16,7 @@ use crate::{
     answer::Json,
     body::WithQuery,
     context::Ctx,
-    extract::{ClientAuth, GuestsToo},
+    extract::{ClientAuth, GuestsToo, Sender},
 };
 
 /// The most events in one answer.
@@ -30,10 +30,9 @@ pub fn bounded(limit: ruma::UInt) -> u32 {
 /// `PUT /_matrix/client/v3/rooms/{roomId}/send/{eventType}/{txnId}`
 pub async fn send_message_event(
     ctx: Ctx,
-    GuestsToo(auth): GuestsToo,
+    Sender(auth): Sender,
     request: send_message_event::Request,
 ) -> Result<send_message_event::Response, MatrixError> {
-    auth.check_not_suspended()?;
     let command = SendMessage {
         sender: auth.user_id,
         device_id: auth.device_id,

@@ -15,7 +15,11 @@ use serde_json::value::RawValue;
 
 use self::member::send_member;
 use super::canonical_alias;
-use crate::{answer::Json, context::Ctx, extract::GuestsToo};
+use crate::{
+    answer::Json,
+    context::Ctx,
+    extract::{GuestsToo, Sender},
+};
 
 /// `GET /_matrix/client/v3/rooms/{roomId}/state`
 pub async fn get_state_events(
@@ -44,10 +48,9 @@ pub async fn get_state_event_for_key(
 /// `PUT /_matrix/client/v3/rooms/{roomId}/state/{eventType}/{stateKey}`
 pub async fn send_state_event(
     ctx: Ctx,
-    GuestsToo(auth): GuestsToo,
+    Sender(auth): Sender,
     request: send_state_event::Request,
 ) -> Result<send_state_event::Response, MatrixError> {
-    auth.check_not_suspended()?;
     let event_type = request.event_type.to_string();
     let content = RawValue::from_string(request.body.json().get().to_owned())?;
     if event_type == "m.room.member" {

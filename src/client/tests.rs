@@ -4,6 +4,7 @@ mod accounts;
 mod admin;
 mod devices;
 mod management;
+mod propagation;
 mod push_rules;
 mod rooms;
 mod sync;

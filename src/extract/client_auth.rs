@@ -51,6 +51,15 @@ impl ClientAuth {
         self.user_id.localpart()
     }
 
+    /// `M_GUEST_ACCESS_FORBIDDEN` for a guest.
+    pub fn check_not_guest(&self) -> Result<(), MatrixError> {
+        if self.is_guest {
+            let text = "Guests may not do this";
+            return Err(MatrixError::new(403, ErrorCode::GuestAccessForbidden, text));
+        }
+        Ok(())
+    }
+
     /// `M_USER_SUSPENDED` for a suspended account. For endpoints that join, knock, invite, send, change
     /// the profile, or redact what others sent `[C-S §5.6.2]`.
     pub fn check_not_suspended(&self) -> Result<(), MatrixError> {
@@ -144,10 +153,7 @@ impl FromRequest for Sender {
 impl FromRequest for ClientAuth {
     async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
         let GuestsToo(auth) = GuestsToo::from_request(ctx, request).await?;
-        if auth.is_guest {
-            let text = "Guests may not do this";
-            return Err(MatrixError::new(403, ErrorCode::GuestAccessForbidden, text));
-        }
+        auth.check_not_guest()?;
         Ok(auth)
     }
 }

@@ -1,9 +1,11 @@
 //! The account: that it exists, and what it may do.
 
+use std::rc::Rc;
+
 use ruma::{OwnedUserId, UserId, api::error::ErrorCode};
 use serde_json::json;
 
-use super::{UserEngine, password};
+use super::{UserEngine, password, room_task::RoomTask};
 use crate::{
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
@@ -112,16 +114,21 @@ impl UserEngine {
         })
     }
 
-    pub(super) fn deactivate_account(&self, command: DeactivateAccount) -> Result<(), MatrixError> {
+    pub(super) async fn deactivate_account(
+        self: &Rc<Self>,
+        command: DeactivateAccount,
+    ) -> Result<(), MatrixError> {
         let db = self.runtime.db.as_ref();
-        db.transaction(|| {
+        db.transaction(|| -> Result<(), MatrixError> {
             db.execute(CLOSE, params![self.runtime.platform.now()])?;
             if command.erase {
                 self.erase_profile()?;
                 self.erase_account_data()?;
             }
+            self.begin_room_task(RoomTask::Leave)?;
             self.remove_devices(&self.device_ids()?)
-        })
+        })?;
+        self.work_in_rooms().await
     }
 
     /// The account, unless it is deactivated, or an administrator's: they do not moderate each other.

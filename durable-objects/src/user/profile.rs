@@ -1,9 +1,11 @@
 //! The public profile `[C-S §9.2]`.
 
+use std::rc::Rc;
+
 use ruma::api::error::ErrorCode;
 use serde_json::{Map, Value};
 
-use super::UserEngine;
+use super::{UserEngine, room_task::RoomTask};
 use crate::{
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
@@ -76,7 +78,18 @@ impl UserEngine {
         Ok(self.profile()?)
     }
 
-    pub(super) fn set_profile_field(&self, command: SetProfileField) -> Result<bool, MatrixError> {
+    pub(super) async fn set_profile_field(
+        self: &Rc<Self>,
+        command: SetProfileField,
+    ) -> Result<bool, MatrixError> {
+        if !self.store_profile_field(command)? {
+            return Ok(false);
+        }
+        self.work_in_rooms().await?;
+        Ok(true)
+    }
+
+    fn store_profile_field(&self, command: SetProfileField) -> Result<bool, MatrixError> {
         check_name(&command.name)?;
         let name = command.name.as_str();
         let value = command.value.map(|value| check_value(name, value)).transpose()?.flatten();
@@ -84,18 +97,26 @@ impl UserEngine {
         if profile.get(name) == value.as_ref() {
             return Ok(false);
         }
-        match value {
-            Some(value) => {
-                let json = value.to_string();
-                profile.insert(name.to_owned(), value);
-                if serde_json::to_string(&profile)?.len() >= MAX_PROFILE {
-                    let text = "A profile has less than 64 KiB";
-                    return Err(MatrixError::new(400, ErrorCode::ProfileTooLarge, text));
-                }
-                self.runtime.db.execute(SET, params![name, &json])?;
+        let json = value.as_ref().map(ToString::to_string);
+        if let Some(value) = value {
+            profile.insert(name.to_owned(), value);
+            if serde_json::to_string(&profile)?.len() >= MAX_PROFILE {
+                let text = "A profile has less than 64 KiB";
+                return Err(MatrixError::new(400, ErrorCode::ProfileTooLarge, text));
             }
-            None => self.runtime.db.execute(DELETE, params![name])?,
         }
+        let db = self.runtime.db.as_ref();
+        db.transaction(|| -> Result<(), DatabaseError> {
+            match &json {
+                Some(json) => db.execute(SET, params![name, json])?,
+                None => db.execute(DELETE, params![name])?,
+            }
+            // What member events say [C-S §9.2].
+            if matches!(name, "displayname" | "avatar_url") {
+                self.begin_room_task(RoomTask::Profile)?;
+            }
+            Ok(())
+        })?;
         Ok(true)
     }
 

@@ -36,7 +36,7 @@ use crate::{
         third_party_invite,
     },
     context::Ctx,
-    extract::ClientAuth,
+    extract::{ClientAuth, Sender},
 };
 
 /// How many users can be invited at once.
@@ -49,10 +49,10 @@ const MAX_ATTEMPTS: u64 = 20;
 /// `POST /_matrix/client/v3/createRoom`
 pub async fn create_room(
     ctx: Ctx,
-    auth: ClientAuth,
+    Sender(auth): Sender,
     request: create_room::Request,
 ) -> Result<create_room::Response, MatrixError> {
-    auth.check_not_suspended()?;
+    auth.check_not_guest()?;
     if !request.invite_3pid.is_empty() {
         return Err(third_party_invite::not_possible());
     }

@@ -9,7 +9,10 @@ use crate::{
     database::DatabaseError,
     matrix_error::MatrixError,
     room::{RoomEngine, commit::NewEvent, state::State},
-    rpc::room::{ChangeMembership, GetMembership, MemberProfile, MembershipAction, MembershipOutcome},
+    rpc::room::{
+        ChangeMembership, GetMembership, MemberProfile, MembershipAction, MembershipOutcome,
+        UpdateMemberProfile,
+    },
 };
 
 /// How many servers are named to join through.
@@ -111,6 +114,27 @@ impl RoomEngine {
         let pen = self.pen().await?;
         let event_id = self.write_one(&pen, member_event(command, membership)).await?;
         Ok(MembershipOutcome::Done(event_id))
+    }
+
+    pub(in crate::room) async fn update_member_profile(
+        self: &Rc<Self>,
+        command: UpdateMemberProfile,
+    ) -> Result<(), MatrixError> {
+        let UpdateMemberProfile { user_id, profile } = command;
+        let pen = self.pen().await?;
+        let Some(known) = State::current(&self.store)?.event("m.room.member", user_id.as_str())? else {
+            return Ok(());
+        };
+        let says = |field: &str| known.pdu.content_str(field).map(std::borrow::Cow::into_owned);
+        let avatar_url = profile.avatar_url.as_ref().map(ToString::to_string);
+        let is_joined = says("membership").as_deref() == Some("join");
+        if !is_joined || (says("displayname") == profile.displayname && says("avatar_url") == avatar_url) {
+            return Ok(());
+        }
+        let content = member_content("join", &profile, Map::new());
+        let event = NewEvent::state(user_id.clone(), "m.room.member", user_id.as_str(), content);
+        self.write_one(&pen, event).await?;
+        Ok(())
     }
 
     /// The user's member event in the current state.

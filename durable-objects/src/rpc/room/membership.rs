@@ -37,6 +37,16 @@ pub struct ChangeMembership {
 }
 command!(ChangeMembership to Room -> MembershipOutcome);
 
+/// The user's profile changed: the member event follows, if the user is joined and it says something else.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct UpdateMemberProfile {
+    /// The user.
+    pub user_id: OwnedUserId,
+    /// The profile now.
+    pub profile: MemberProfile,
+}
+command!(UpdateMemberProfile to Room -> ());
+
 /// What happens to a membership.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
