@@ -24,9 +24,12 @@ impl Gather<'_> {
     pub(super) async fn missing_events(&self, event: &VerifiedPdu) -> Result<Vec<VerifiedPdu>, GatherError> {
         let mut found: BTreeMap<OwnedEventId, VerifiedPdu> = BTreeMap::new();
         let mut latest = vec![event.event_id().to_owned()];
+        // What was before this server came is history, and must not come in as if it were new.
+        let horizon = self.engine.store.meta()?.horizon;
         for _ in 0..MAX_ROUNDS {
             let mut request = get_missing_events::Request::new(self.room_id()?, self.extremities()?, latest);
             request.limit = UInt::from(PAGE);
+            request.min_depth = UInt::try_from(horizon).unwrap_or(UInt::MAX);
             let answer = match self.ask(request, Bounds::default().max_bytes).await {
                 Ok(answer) => answer,
                 Err(GatherError::Unavailable(reason)) => {
@@ -43,7 +46,7 @@ impl Gather<'_> {
             }
             let before = found.len();
             for event in events {
-                if self.is_unplaced(event.event_id())? {
+                if event.depth() >= horizon && self.is_unplaced(event.event_id())? {
                     found.insert(event.event_id().to_owned(), event);
                 }
             }

@@ -64,6 +64,10 @@ impl Simulation {
             assert_eq!(event.standing, Standing::Accepted);
             assert!(seen.insert(event.nid));
             assert!(!self.forged.contains(event.pdu.event_id()), "a forged event is shown");
+            if event.redacted_by.is_some() && event.pdu.event_type() == "m.room.redaction" {
+                // It no longer names its target, on which its right depends in the first versions.
+                continue;
+            }
             let before = State::at(store, event.states.unwrap().before);
             match check_state_dependent(&peer.rules.authorization, &event.pdu, &before) {
                 Ok(()) => {}
