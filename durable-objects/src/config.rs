@@ -36,6 +36,9 @@ pub struct ServerConfig {
     pub allow_private_addresses: bool,
     /// `DNS_OVER_HTTPS`: the resolver for SRV records (JSON form); `off` for none.
     pub dns_over_https: Option<String>,
+    /// `KEY_NOTARIES`: servers, separated by commas, that are believed about the keys of servers that do not answer;
+    /// none unless set.
+    pub key_notaries: Vec<OwnedServerName>,
     /// `DEFAULT_ROOM_VERSION`: the version of rooms whose creator does not choose one.
     pub default_room_version: RoomVersionId,
     /// `PUBLIC_BASEURL`: where clients reach this server, for `/.well-known/matrix/client`.
@@ -90,6 +93,14 @@ impl ServerConfig {
                 id.ok_or(ConfigError::Invalid { name: "DEFAULT_ROOM_VERSION", reason })?
             }
         };
+        let key_notaries = given("KEY_NOTARIES").unwrap_or_default();
+        let key_notaries = key_notaries.split(',').map(str::trim).filter(|name| !name.is_empty());
+        let key_notaries = key_notaries
+            .map(|name| {
+                let reason = format!("`{name}` is not a server name");
+                ServerName::parse(name).map_err(|_| ConfigError::Invalid { name: "KEY_NOTARIES", reason })
+            })
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             server_name,
             registration,
@@ -102,6 +113,7 @@ impl ServerConfig {
                 None => Some("https://cloudflare-dns.com/dns-query".to_owned()),
                 Some(url) => Some(url).filter(|url| url != "off"),
             },
+            key_notaries,
             default_room_version,
             public_base_url: given("PUBLIC_BASEURL").map(|url| url.trim_end_matches('/').to_owned()),
             support_contact: given("SUPPORT_CONTACT"),

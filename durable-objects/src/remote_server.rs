@@ -35,6 +35,7 @@ pub struct RemoteServerEngine {
     /// Whether the queue is being worked off.
     sending: Cell<bool>,
     inbound: inbound::Inbound,
+    keys: verify_keys::KeyQuestions,
     /// Rooms of which it is stored that the server takes part in them.
     known_rooms: RefCell<BTreeSet<OwnedRoomId>>,
 }
@@ -62,6 +63,7 @@ impl Engine for RemoteServerEngine {
             volatile: RefCell::default(),
             sending: Cell::new(false),
             inbound: inbound::Inbound::default(),
+            keys: verify_keys::KeyQuestions::default(),
             known_rooms: RefCell::default(),
         }
     }

@@ -1,7 +1,7 @@
 //! Signatures and hashes of events from other servers, checked where no room waits for it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use futures_util::future::join_all;
+use futures_util::{StreamExt, future::join_all, stream};
 use ruma::room_version_rules::RoomVersionRules;
 use selvedge_protocol::event::{
     ParseError, Pdu, SignatureCheck, SignatureOutcome, Verification, VerificationError, VerifiedPdu,
@@ -9,6 +9,9 @@ use selvedge_protocol::event::{
 
 use super::verify_keys::verify_key;
 use crate::{crypto, matrix_error::MatrixError, platform::Platform};
+
+/// How many events are verified at the same time.
+const CONCURRENCY: usize = 64;
 
 /// An event of another server is not what it claims to be.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -48,7 +51,8 @@ pub async fn verify_pdus<'j>(
     events: impl IntoIterator<Item = &'j str>,
     rules: &RoomVersionRules,
 ) -> Vec<Result<VerifiedPdu, PduError>> {
-    join_all(events.into_iter().map(|json| verify_pdu(platform, json, rules))).await
+    let checks = events.into_iter().map(|json| verify_pdu(platform, json, rules));
+    stream::iter(checks).buffered(CONCURRENCY).collect().await
 }
 
 async fn outcome(

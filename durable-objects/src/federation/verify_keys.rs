@@ -17,7 +17,14 @@ use crate::{
 /// How many servers' keys an isolate remembers.
 const MAX_CACHED: usize = 1000;
 
+/// How long it is remembered that a key cannot be had, in milliseconds.
+const MISSING_MS: u64 = 2_000;
+
+/// A key and until when it counts as one that cannot be had.
+type MissingKey = (OwnedServerSigningKeyId, u64);
+
 thread_local! {
+    static MISSING: RefCell<BTreeMap<OwnedServerName, MissingKey>> = const { RefCell::new(BTreeMap::new()) };
     static KEYS: RefCell<BTreeMap<OwnedServerName, VerifyKeys>> = const { RefCell::new(BTreeMap::new()) };
 }
 
@@ -36,9 +43,24 @@ pub async fn verify_key(
     if let Some(key) = KEYS.with_borrow(|all| all.get(server).and_then(known)) {
         return Ok(Some(key));
     }
+    let now = platform.now();
+    if MISSING
+        .with_borrow(|all| all.get(server).is_some_and(|(missing, until)| missing == id && *until > now))
+    {
+        return Ok(None);
+    }
     let command = GetVerifyKeys { wanted: vec![id.clone()], valid_at };
-    let keys = rpc::call(platform, &server.to_owned(), &command).await?;
-    let key = known(&keys);
+    let answer = rpc::call(platform, &server.to_owned(), &command).await;
+    let key = answer.as_ref().ok().and_then(known);
+    if key.is_none() {
+        MISSING.with_borrow_mut(|all| {
+            if all.len() >= MAX_CACHED {
+                all.clear();
+            }
+            all.insert(server.to_owned(), (id.clone(), now.saturating_add(MISSING_MS)));
+        });
+    }
+    let keys = answer?;
     KEYS.with_borrow_mut(|all| {
         if all.len() >= MAX_CACHED {
             all.clear();

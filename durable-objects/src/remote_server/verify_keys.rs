@@ -1,10 +1,14 @@
 //! A server's signing keys: asked for, checked, kept `[S-S §3.1]`.
 
-use std::collections::BTreeMap;
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+};
 
+use futures_util::lock::Mutex;
 use ruma::{
-    CanonicalJsonObject, CanonicalJsonValue,
-    api::federation::discovery::{ServerSigningKeys, get_server_keys},
+    CanonicalJsonObject, CanonicalJsonValue, MilliSecondsSinceUnixEpoch, ServerName, UInt,
+    api::federation::discovery::{ServerSigningKeys, get_remote_server_keys, get_server_keys},
     serde::Base64,
     signatures::{PublicKeyMap, PublicKeySet, verify_json},
 };
@@ -32,11 +36,36 @@ const MAX_VALIDITY: u64 = 7 * 24 * 3_600_000;
 /// A server is not asked for its keys more often than this: unknown key ids cost an attacker nothing.
 const MIN_INTERVAL: u64 = 60_000;
 
+/// How long a server whose keys could not be had is left alone, in milliseconds: doubled with each failure.
+const FIRST_PAUSE: u64 = 2_000;
+/// At most so long.
+const LAST_PAUSE: u64 = 10 * 60_000;
+
+/// What is known in memory of questions for keys.
+#[derive(Default)]
+pub(super) struct KeyQuestions {
+    turn: Mutex<()>,
+    failures: Cell<u32>,
+    /// Until when the last failure stands, and what it was.
+    failed: RefCell<Option<(u64, MatrixError)>>,
+}
+
+impl KeyQuestions {
+    fn refusal(&self, now: u64) -> Option<MatrixError> {
+        let failed = self.failed.borrow();
+        failed.as_ref().filter(|(until, _)| *until > now).map(|(_, error)| error.clone())
+    }
+
+    fn note_failure(&self, now: u64, error: &MatrixError) {
+        let pause = FIRST_PAUSE.saturating_mul(1 << self.failures.get().min(16)).min(LAST_PAUSE);
+        self.failures.set(self.failures.get().saturating_add(1));
+        *self.failed.borrow_mut() = Some((now.saturating_add(pause), error.clone()));
+    }
+}
+
 impl RemoteServerEngine {
     /// Known keys, after asking the server when they do not do.
     pub(super) async fn get_verify_keys(&self, command: GetVerifyKeys) -> Result<VerifyKeys, MatrixError> {
-        let (stored, fetched_ts) = self.stored_keys()?;
-        let now = self.runtime.platform.now();
         let does = |known: &VerifyKeys| {
             let valid = |key: &VerifyKey| key.valid_until_ts >= command.valid_at;
             let known_and_valid = |id| known.keys.get(id).is_some_and(valid);
@@ -44,15 +73,68 @@ impl RemoteServerEngine {
                 && known.keys.values().any(valid)
                 && command.wanted.iter().all(known_and_valid)
         };
+        let (stored, _) = self.stored_keys()?;
+        if does(&stored) {
+            return Ok(stored);
+        }
+        // One question at a time: thousands of events may want the same key.
+        let _turn = self.keys.turn.lock().await;
+        let (stored, fetched_ts) = self.stored_keys()?;
+        let now = self.runtime.platform.now();
         let asked_lately = fetched_ts.is_some_and(|fetched| now.saturating_sub(fetched) < MIN_INTERVAL);
         if does(&stored) || asked_lately {
             return Ok(stored);
         }
-        match self.fetch_keys(now).await {
-            Ok(()) => Ok(self.stored_keys()?.0),
-            Err(error) if stored.keys.is_empty() => Err(error),
-            Err(_) => Ok(stored),
+        let failed = match self.keys.refusal(now) {
+            Some(failed) => failed,
+            None => match self.ask_for_keys(now).await {
+                Ok(()) => {
+                    self.keys.failures.set(0);
+                    return Ok(self.stored_keys()?.0);
+                }
+                Err(error) => {
+                    self.keys.note_failure(now, &error);
+                    error
+                }
+            },
+        };
+        if stored.keys.is_empty() { Err(failed) } else { Ok(stored) }
+    }
+
+    /// Asks the server, and where it does not answer, those that are trusted to know its keys `[S-S §3.1.2]`.
+    async fn ask_for_keys(&self, now: u64) -> Result<(), MatrixError> {
+        let error = match self.fetch_keys(now).await {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        let config = self.runtime.platform.config();
+        let name = self.server_name()?;
+        for notary in config.key_notaries.iter().filter(|notary| **notary != name) {
+            match self.fetch_keys_of_notary(notary, now).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => {}
+                Err(error) => crate::log::warn("keys", &format!("{notary}: {error}")),
+            }
         }
+        Err(error)
+    }
+
+    /// Whether a notary knew keys of the server that are still valid.
+    async fn fetch_keys_of_notary(&self, notary: &ServerName, now: u64) -> Result<bool, MatrixError> {
+        let name = self.server_name()?;
+        let platform = self.runtime.platform.as_ref();
+        let resolution = federation::resolve(platform, notary).await?;
+        let valid = MilliSecondsSinceUnixEpoch(UInt::try_from(now).unwrap_or(UInt::MAX));
+        let request = get_remote_server_keys::v2::Request::new(name.clone(), valid);
+        let answer = federation::send_unsigned(platform, &resolution, request).await?;
+        for keys in &answer.server_keys {
+            let json = keys.json().get();
+            if let Some(keys) = check_response(json, now).filter(|keys| keys.server_name == name) {
+                self.store_keys(keys, json, now)?;
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn stored_keys(&self) -> Result<(VerifyKeys, Option<u64>), MatrixError> {
@@ -81,6 +163,10 @@ impl RemoteServerEngine {
         let keys = check_response(json, now).filter(|keys| keys.server_name == name).ok_or_else(|| {
             MatrixError::bad_gateway(format!("{name} answers with keys that it did not sign"))
         })?;
+        self.store_keys(keys, json, now)
+    }
+
+    fn store_keys(&self, keys: ServerSigningKeys, json: &str, now: u64) -> Result<(), MatrixError> {
         let current = keys.verify_keys.into_iter().map(|(id, key)| {
             let until = u64::from(keys.valid_until_ts.0).min(now.saturating_add(MAX_VALIDITY));
             (id, key.key.encode(), until, false)
