@@ -78,8 +78,7 @@ impl QueueStore<'_> {
         match cursor {
             None => self.0.execute(INSERT_CURSOR, params![room_id, after.0, position.0])?,
             Some((_, ahead)) if ahead >= position.0 => return Ok(false),
-            // Already marked: how far ahead is found out when the room is read.
-            Some((sent, ahead)) if ahead > sent => return Ok(false),
+            // Also when it was marked before: the room may have been read meanwhile, for the transaction in flight.
             Some(_) => self.0.execute(MARK_AHEAD, params![position.0, room_id])?,
         }
         Ok(true)
