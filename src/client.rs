@@ -9,6 +9,7 @@ pub mod directory;
 mod elsewhere;
 pub mod filter;
 mod invitee;
+pub mod keys;
 pub mod membership;
 pub mod message;
 pub mod moderation;
@@ -24,3 +25,4 @@ pub mod sync;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests;
 mod third_party_invite;
+pub mod to_device;

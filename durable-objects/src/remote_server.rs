@@ -1,6 +1,7 @@
 //! The `RemoteServer` actor: another homeserver as seen from here: where it is, which keys it
 //! signs with, and the queue of what it is still owed.
 
+mod devices;
 mod discovery;
 mod edu;
 mod find_event;
@@ -75,6 +76,7 @@ impl Engine for RemoteServerEngine {
             async RoomChanged => room_changed,
             async SendEdus => send_edus,
             async SendPdus => send_pdus,
+            async crate::rpc::remote_server::QueryRemoteKeys => query_remote_keys,
             async ReceiveTransaction => receive_transaction,
             async FindEvent => find_event,
         })

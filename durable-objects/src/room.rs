@@ -12,6 +12,7 @@
 
 mod client;
 pub mod commit;
+mod device_list;
 pub mod filter;
 pub mod graph;
 mod history;
@@ -60,6 +61,7 @@ impl Engine for RoomEngine {
     const MIGRATIONS: &'static [Migration] = &[
         (1, include_str!("../../schema/room/0001_room.sql")),
         (10, include_str!("../../schema/room/0010_listing.sql")),
+        (20, include_str!("../../schema/room/0020_device_list.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -81,6 +83,9 @@ impl Engine for RoomEngine {
             sync AdmitsServer => admits_server,
             async ReceivePdus => receive_pdus,
             sync SyncRoom => sync_room,
+            async crate::rpc::room::MemberDevicesChanged => member_devices_changed,
+            sync crate::rpc::room::WhoIsJoined => who_is_joined,
+            sync crate::rpc::room::GetDeviceLists => get_device_lists,
             async ProposeMembership => propose_membership,
             async AcceptMembership => accept_membership,
             async DraftInvitation => draft_invitation,

@@ -3,6 +3,7 @@
 mod account;
 mod account_data;
 mod device;
+mod e2ee;
 mod filter;
 mod membership;
 mod password;
@@ -45,6 +46,7 @@ pub struct UserEngine {
     volatile: sync::Volatile,
     /// The last position of the sync stream that any client may have; `None` when this is not known.
     handed_out: Cell<Option<u64>>,
+    device_list_news: e2ee::DeviceListNews,
 }
 
 impl Engine for UserEngine {
@@ -56,6 +58,8 @@ impl Engine for UserEngine {
         (5, include_str!("../../schema/user/0005_account_data.sql")),
         (6, include_str!("../../schema/user/0006_room_task.sql")),
         (10, include_str!("../../schema/user/0010_sync.sql")),
+        (20, include_str!("../../schema/user/0020_e2ee_keys.sql")),
+        (21, include_str!("../../schema/user/0021_to_device.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -66,6 +70,7 @@ impl Engine for UserEngine {
             is_working: Cell::default(),
             volatile,
             handed_out: Cell::new(None),
+            device_list_news: e2ee::DeviceListNews::new(),
         }
     }
 
@@ -92,6 +97,7 @@ impl Engine for UserEngine {
             // Whoever waits with a token that is valid no more is to hear of it.
             self.answer_waiting();
         }
+        self.tell_device_list_news();
         reply
     }
 
@@ -100,6 +106,7 @@ impl Engine for UserEngine {
     }
 
     async fn alarm(self: Rc<Self>) {
+        self.tell_device_list_news();
         room_task::work_on(Rc::downgrade(&self)).await;
     }
 }
@@ -142,6 +149,14 @@ impl UserEngine {
             sync user::ForgetRoom => forget_room,
             sync user::JoinedRooms => joined_rooms,
             sync user::GetMembership => get_membership,
+            sync user::UploadKeys => upload_keys,
+            sync user::QueryKeys => query_keys,
+            sync user::ClaimKeys => claim_keys,
+            sync user::UploadSigningKeys => upload_signing_keys,
+            sync user::SignOwnKeys => sign_own_keys,
+            sync user::SignOtherKeys => sign_other_keys,
+            sync user::GetSignatures => get_signatures,
+            sync user::DeliverToDevice => deliver_to_device,
             sync user::Sync => sync,
             sync user::StoreSeen => store_seen,
         })

@@ -1,6 +1,7 @@
 //! Syncing `[C-S §6.4]`: one call to the user's actor, and one to each room that has something new.
 
 mod answer;
+pub mod device_lists;
 mod rooms;
 
 use std::time::Duration;

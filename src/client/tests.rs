@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod devices;
+mod encryption;
 mod management;
 mod propagation;
 mod push_rules;

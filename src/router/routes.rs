@@ -17,8 +17,8 @@ use super::{Incoming, Router};
 use crate::{
     admin::{register, registration_tokens},
     client::{
-        account, account_data, capabilities, device, directory, filter, membership, message, moderation,
-        profile, push_rules, registration, room, room_alias, session, state, sync,
+        account, account_data, capabilities, device, directory, filter, keys, membership, message,
+        moderation, profile, push_rules, registration, room, room_alias, session, state, sync, to_device,
     },
     discovery, federation, metrics,
 };
@@ -29,6 +29,7 @@ pub fn add_all(router: &mut Router) {
     client_discovery(router);
     accounts(router);
     user_data(router);
+    encryption(router);
     rooms(router);
     membership(router);
     room_directory(router);
@@ -176,6 +177,17 @@ fn user_data(router: &mut Router) {
     router.add(push_rules::set_pushrule_actions);
     router.add(push_rules::get_pushrule_enabled);
     router.add(push_rules::set_pushrule_enabled);
+}
+
+/// `[C-S §11.14, §11.15]` Messages to devices, and end-to-end encryption.
+fn encryption(router: &mut Router) {
+    router.add(to_device::send_event_to_device);
+    router.add(keys::upload_keys);
+    router.add(keys::get_keys);
+    router.add(keys::claim_keys);
+    router.add(keys::get_key_changes);
+    router.add(keys::upload_signing_keys);
+    router.add(keys::upload_signatures);
 }
 
 /// Synapse's admin API.

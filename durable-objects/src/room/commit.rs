@@ -123,6 +123,8 @@ struct Session<'w, 's> {
     /// This server's name.
     local: OwnedServerName,
     effects: Effects,
+    /// Whether the room had no state before.
+    is_filling: bool,
 }
 
 impl<'w, 's> Session<'w, 's> {
@@ -142,7 +144,14 @@ impl<'w, 's> Session<'w, 's> {
             writer.set_meta(meta.clone())?;
         }
         let rules = writer.rules()?;
-        Ok(Self { writer, meta, rules, local: local.to_owned(), effects: Effects::default() })
+        Ok(Self {
+            writer,
+            meta,
+            rules,
+            local: local.to_owned(),
+            effects: Effects::default(),
+            is_filling: false,
+        })
     }
 
     /// Writes the room's row and says what followers must be told.

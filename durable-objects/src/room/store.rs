@@ -2,6 +2,7 @@
 //! one transaction.
 
 mod cache;
+mod device_list;
 mod edges;
 mod events;
 mod keys;

@@ -28,7 +28,7 @@ use super::{
 use crate::{
     database::DatabaseError,
     matrix_error::MatrixError,
-    rpc::room::{LogPosition, RoomSection, SyncRoom, SyncedRoom},
+    rpc::room::{DeviceLists, LogPosition, RoomSection, SyncRoom, SyncedRoom},
 };
 
 /// One answer in the making.
@@ -60,7 +60,8 @@ impl RoomEngine {
             _ => {
                 let json = RawValue::from_string("{}".to_owned())?;
                 let position = asked.from.unwrap_or_default();
-                return Ok(SyncedRoom { position, section: None, json, is_typing: false });
+                let device_lists = DeviceLists::default();
+                return Ok(SyncedRoom { position, section: None, json, is_typing: false, device_lists });
             }
         };
         let pull = Pull { engine: self, asked: &asked, view, meta, end, section };
@@ -88,7 +89,19 @@ impl Pull<'_> {
         let json = RawValue::from_string(json.finish())
             .map_err(|error| DatabaseError::corrupt(error.to_string()))?;
         let section = (is_news || self.asked.full_state).then_some(self.section);
-        Ok(SyncedRoom { position: self.end, section, json, is_typing: false })
+        let device_lists = self.device_lists()?;
+        Ok(SyncedRoom { position: self.end, section, json, is_typing: false, device_lists })
+    }
+
+    /// Whose devices the client is to look at anew. One that starts from nothing follows nobody yet.
+    fn device_lists(&self) -> Result<DeviceLists, DatabaseError> {
+        match self.section {
+            _ if self.asked.is_first => Ok(DeviceLists::default()),
+            RoomSection::Join => self.engine.device_lists_of_member(self.asked.from, self.end),
+            RoomSection::Leave => {
+                self.engine.device_lists_of_leaver(&self.asked.reader.user_id, self.asked.from, self.end)
+            }
+        }
     }
 
     fn render_timeline(&self, timeline: &Timeline) -> Result<String, DatabaseError> {

@@ -1,5 +1,6 @@
 //! What a [`RemoteServer`](crate::remote_server) can be asked.
 
+mod devices;
 mod transaction;
 
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use ruma::{OwnedRoomId, OwnedServerSigningKeyId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use self::transaction::*;
+pub use self::{devices::*, transaction::*};
 use super::room::LogPosition;
 use crate::command;
 

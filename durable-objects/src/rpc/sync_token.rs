@@ -24,6 +24,8 @@ pub struct SyncToken {
     pub chain: u64,
     /// The user's stream up to here.
     pub stream: u64,
+    /// Messages to the device up to here, a position of the stream.
+    pub to_device: u64,
     /// What is not stored (typing, presence) up to here, in the order of its own.
     pub volatile: u64,
     /// Which rooms the client chose to see, as a hash; 0: all.
@@ -48,9 +50,14 @@ impl SyncToken {
     pub fn encode(&self) -> String {
         let mut bytes = vec![LAYOUT];
         let length = |items: usize| u64::try_from(items).unwrap_or(u64::MAX);
-        for number in
-            [self.chain, self.stream, self.volatile, u64::from(self.selection), length(self.seen.len())]
-        {
+        for number in [
+            self.chain,
+            self.stream,
+            self.to_device,
+            self.volatile,
+            u64::from(self.selection),
+            length(self.seen.len()),
+        ] {
             varint::write(number, &mut bytes);
         }
         for seen in &self.seen {
@@ -72,6 +79,7 @@ impl SyncToken {
         let mut token = Self {
             chain: reader.number()?,
             stream: reader.number()?,
+            to_device: reader.number()?,
             volatile: reader.number()?,
             selection: reader.small()?,
             ..Self::default()
@@ -85,6 +93,7 @@ impl SyncToken {
         let storable = |number: u64| number < 1 << 53;
         let sound = storable(token.chain)
             && storable(token.stream)
+            && storable(token.to_device)
             && storable(token.volatile)
             && token.seen.len() <= MAX_CARRIED
             && token.seen.iter().all(|seen| storable(seen.position.0));
@@ -103,6 +112,7 @@ mod tests {
         fn a_token_comes_back_as_it_was(
             chain in 0_u64..1 << 53,
             stream in 0_u64..1 << 53,
+            to_device in 0_u64..1 << 53,
             volatile in 0_u64..1 << 53,
             selection: u32,
             seen in prop::collection::vec((any::<u32>(), 0_u64..1 << 53), 0..MAX_CARRIED),
@@ -112,7 +122,7 @@ mod tests {
                 .into_iter()
                 .map(|(room, position)| SeenRoom { room, position: LogPosition(position) })
                 .collect();
-            let token = SyncToken { chain, stream, volatile, selection, seen, typing };
+            let token = SyncToken { chain, stream, to_device, volatile, selection, seen, typing };
             prop_assert_eq!(SyncToken::decode(&token.encode()), Some(token));
         }
 

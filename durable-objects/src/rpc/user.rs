@@ -3,9 +3,12 @@
 mod account;
 mod account_data;
 mod device;
+mod e2ee;
 mod filter;
 mod profile;
 mod push_rules;
 mod sync;
 
-pub use self::{account::*, account_data::*, device::*, filter::*, profile::*, push_rules::*, sync::*};
+pub use self::{
+    account::*, account_data::*, device::*, e2ee::*, filter::*, profile::*, push_rules::*, sync::*,
+};

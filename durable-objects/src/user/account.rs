@@ -125,6 +125,7 @@ impl UserEngine {
                 self.erase_profile()?;
                 self.erase_account_data()?;
             }
+            self.erase_cross_signing()?;
             self.begin_room_task(RoomTask::Leave)?;
             self.remove_devices(&self.device_ids()?)
         })?;

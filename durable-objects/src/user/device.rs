@@ -88,11 +88,18 @@ impl UserEngine {
     pub(super) fn rename_device(&self, command: RenameDevice) -> Result<(), MatrixError> {
         check_display_name(command.display_name.as_deref())?;
         let (db, id) = (self.runtime.db.as_ref(), command.device_id.as_str());
-        let found = match &command.display_name {
-            Some(name) => db.query_first(RENAME, params![name, id], |_| Ok(()))?,
-            None => db.query_first(EXISTS, params![id], |_| Ok(()))?,
+        let Some(name) = &command.display_name else {
+            return db.query_first(EXISTS, params![id], |_| Ok(()))?.ok_or_else(no_such_device);
         };
-        found.ok_or_else(no_such_device)
+        db.transaction(|| {
+            db.query_first(RENAME, params![name, id], |_| Ok(()))?.ok_or_else(no_such_device)?;
+            if self.has_keys(id)? {
+                self.device_list_changed(Some(id))?;
+            }
+            Ok::<_, MatrixError>(())
+        })?;
+        self.answer_waiting();
+        Ok(())
     }
 
     pub(super) fn delete_devices(&self, command: RemoveDevices) -> Result<(), MatrixError> {
@@ -125,6 +132,9 @@ impl UserEngine {
     /// Removes devices with all that refers to them, their tokens first of all. In a transaction of the caller.
     pub(super) fn remove_devices(&self, device_ids: &[String]) -> Result<(), MatrixError> {
         for device_id in device_ids {
+            if self.has_keys(device_id)? {
+                self.device_list_changed(Some(device_id))?;
+            }
             self.runtime.db.execute(DELETE, params![device_id])?;
         }
         Ok(())

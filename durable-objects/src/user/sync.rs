@@ -18,7 +18,7 @@ use ruma::api::client::filter::FilterDefinition;
 use serde_json::value::to_raw_value;
 
 pub(super) use self::{chosen::Chosen, seen::SeenLog, stream::Stream, volatile::Volatile};
-use super::UserEngine;
+use super::{UserEngine, e2ee::Inbox};
 use crate::{
     database::{DatabaseError, DatabaseExt},
     engine::Waiting,
@@ -45,6 +45,8 @@ pub(super) struct Asked {
     pub all_rooms: bool,
     /// The user's stream now.
     pub stream: Stream,
+    /// The next messages to the device.
+    pub inbox: Inbox,
 }
 
 impl Asked {
@@ -66,13 +68,15 @@ impl UserEngine {
             Some(token) if token.stream > stream.position => return Err(unknown_token()),
             Some(token) => {
                 self.note_seen(token.chain, token.stream, &token.seen)?;
+                self.acknowledge_to_device(who.device_id.as_str(), token.to_device)?;
                 token.chain
             }
             None => self.start_chain(&mut stream)?,
         };
         let all_rooms = command.full_state || since.as_ref().is_none_or(|token| token.selection != selection);
         let volatile = self.volatile.position();
-        let asked = Asked { who, since, filter, all_rooms, stream };
+        let inbox = self.inbox(who.device_id.as_str(), since.as_ref().map_or(0, |since| since.to_device))?;
+        let asked = Asked { who, since, filter, all_rooms, stream, inbox };
         let rooms = self.changed_rooms(&asked)?;
         let sections = self.sections(&asked)?;
         self.handed_out.set(Some(self.handed_out(asked.stream.position).max(asked.stream.position)));
@@ -83,6 +87,7 @@ impl UserEngine {
             filter: json,
             chain,
             stream: asked.stream.position,
+            to_device: asked.inbox.ends_at.unwrap_or(asked.stream.position),
             volatile,
             selection,
             rooms,

@@ -11,7 +11,7 @@ use selvedge_durable_objects::{
 use selvedge_protocol::json::ObjectWriter;
 use serde_json::value::RawValue;
 
-use super::rooms::Pulled;
+use super::{device_lists, rooms::Pulled};
 use crate::context::Ctx;
 
 /// An answer to a `/sync`.
@@ -44,12 +44,13 @@ pub async fn assemble(
     let mut token = SyncToken {
         chain: synced.chain,
         stream: synced.stream,
+        to_device: synced.to_device,
         volatile: synced.volatile,
         selection: synced.selection,
         seen: Vec::new(),
         typing: Vec::new(),
     };
-    let mut failure = None;
+    let (mut failure, mut device_lists) = (None, Vec::new());
     for (room, pulled) in synced.rooms.iter().zip(pulled) {
         match pulled {
             Pulled::Failed(error) => {
@@ -57,7 +58,8 @@ pub async fn assemble(
                 token.stream = token.stream.min(room.changed_at.saturating_sub(1));
                 failure = Some(error);
             }
-            Pulled::Answered(answer) => {
+            Pulled::Answered(mut answer) => {
+                device_lists.push(std::mem::take(&mut answer.device_lists));
                 token.seen.push(SeenRoom { room: room.number, position: answer.position });
                 if answer.is_typing {
                     token.typing.push(room.number);
@@ -68,7 +70,10 @@ pub async fn assemble(
         }
     }
     keep_typing(&mut token, synced, since);
-    let is_news = !sections.are_empty() || synced.sections.iter().any(|section| section.is_news);
+    let device_lists = device_lists::complete(ctx, synced, device_lists).await?;
+    let has_device_lists = !device_lists.changed.is_empty() || !device_lists.left.is_empty();
+    let is_news =
+        has_device_lists || !sections.are_empty() || synced.sections.iter().any(|section| section.is_news);
     if let Some(error) = failure.filter(|_| !is_news) {
         return Err(error);
     }
@@ -76,7 +81,10 @@ pub async fn assemble(
     let next_batch = token.encode();
     let mut json = ObjectWriter::new();
     json.string("next_batch", &next_batch);
-    for section in &synced.sections {
+    if has_device_lists {
+        json.member(device_lists::SECTION, &serde_json::to_string(&device_lists)?);
+    }
+    for section in synced.sections.iter().filter(|section| section.name != device_lists::SECTION) {
         json.named(&section.name, section.json.get());
     }
     if !sections.are_empty() {

@@ -22,6 +22,8 @@ impl Session<'_, '_> {
     pub(super) fn move_root(&mut self, root: StateRoot) -> Result<(), DatabaseError> {
         let before = self.meta.root;
         self.meta.root = root;
+        // A room that was empty is new to whoever follows it: they ask for all members.
+        self.is_filling = before == StateRoot::EMPTY;
         if before == root {
             return Ok(());
         }
@@ -70,6 +72,9 @@ impl Session<'_, '_> {
         let change = |of: &str| i64::from(after == of).saturating_sub(i64::from(before == of));
         self.meta.joined = self.meta.joined.saturating_add_signed(change("join"));
         self.meta.invited = self.meta.invited.saturating_add_signed(change("invite"));
+        if change("join") != 0 && !self.is_filling {
+            self.writer.set_device_list_change(&user_id, self.meta.last_position)?;
+        }
         if user_id.server_name() != self.local {
             let count = servers.entry(user_id.server_name().to_owned()).or_default();
             *count = count.saturating_add(change("join"));

@@ -4,7 +4,7 @@ use ruma::api::client::filter::{EventFormat, RoomEventFilter};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{LogPosition, Reader};
+use super::{DeviceLists, LogPosition, Reader};
 use crate::command;
 
 /// What is new to a client in the room.
@@ -46,6 +46,8 @@ pub struct SyncedRoom {
     pub section: Option<RoomSection>,
     /// A JSON object.
     pub json: Box<RawValue>,
+    /// Whose devices the client is to look at anew.
+    pub device_lists: DeviceLists,
     /// Whether someone types in the room, as the client sees it now.
     pub is_typing: bool,
 }

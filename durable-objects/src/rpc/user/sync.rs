@@ -128,6 +128,8 @@ pub struct Synced {
     /// For the next token.
     pub stream: u64,
     /// For the next token.
+    pub to_device: u64,
+    /// For the next token.
     pub volatile: u64,
     /// For the next token.
     pub selection: u32,

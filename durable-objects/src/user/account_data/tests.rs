@@ -49,6 +49,7 @@ impl Client {
             let token = SyncToken {
                 chain: synced.chain,
                 stream: synced.stream,
+                to_device: synced.to_device,
                 volatile: synced.volatile,
                 selection: synced.selection,
                 ..SyncToken::default()

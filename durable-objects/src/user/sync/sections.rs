@@ -4,14 +4,24 @@ use super::Asked;
 use crate::{
     matrix_error::MatrixError,
     rpc::user::Section,
-    user::{UserEngine, account_data::account_data_section},
+    user::{
+        UserEngine,
+        account_data::account_data_section,
+        e2ee::{device_lists_section, fallback_key_section, one_time_key_section, to_device_section},
+    },
 };
 
 /// Makes one member, or `None` when it is left out.
 type MakeSection = fn(&UserEngine, &Asked) -> Result<Option<Section>, MatrixError>;
 
 /// All of them, in the specification's order.
-const SECTIONS: &[MakeSection] = &[account_data_section];
+const SECTIONS: &[MakeSection] = &[
+    account_data_section,
+    to_device_section,
+    device_lists_section,
+    one_time_key_section,
+    fallback_key_section,
+];
 
 impl UserEngine {
     /// The members of the answer. A client whose position is the stream's end can have no news in them.

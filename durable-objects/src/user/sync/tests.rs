@@ -118,6 +118,7 @@ fn token(synced: &Synced, seen: &[(&str, u64)]) -> String {
     SyncToken {
         chain: synced.chain,
         stream: synced.stream,
+        to_device: synced.to_device,
         volatile: synced.volatile,
         selection: synced.selection,
         seen: seen

@@ -1,0 +1,145 @@
+//! Device lists of members: whose devices changed, and who shares the room with whom `[C-S §11.15.4]`.
+//!
+//! For each user who came, left, or changed their devices, the room keeps at which position of the log that was last.
+//! What a client is to be told follows from that and from who is joined at the end of what it is shown.
+
+use std::rc::Rc;
+
+use ruma::{OwnedServerName, OwnedUserId, UserId, events::room::member::MembershipState};
+
+use super::{RoomEngine, commit::Effects, state::State, store::Store};
+use crate::{
+    database::DatabaseError,
+    matrix_error::MatrixError,
+    rpc::room::{DeviceLists, GetDeviceLists, LogPosition, MemberDevicesChanged, WhoIsJoined},
+};
+
+/// How many servers, or members, are read at a time.
+const PAGE: u32 = 1_000;
+
+impl RoomEngine {
+    pub(super) async fn member_devices_changed(
+        self: &Rc<Self>,
+        command: MemberDevicesChanged,
+    ) -> Result<Vec<OwnedServerName>, MatrixError> {
+        let joined = self.joined_among(command.users)?;
+        if joined.is_empty() {
+            return Ok(Vec::new());
+        }
+        let is_alone = self.store.meta()?.joined <= 1;
+        if !is_alone {
+            let position = self.store.write(|writer| {
+                let mut meta = (*writer.meta()?).clone();
+                meta.last_position = LogPosition(meta.last_position.0.saturating_add(1));
+                let position = meta.last_position;
+                joined.iter().try_for_each(|user| writer.set_device_list_change(user, position))?;
+                writer.set_meta(meta)?;
+                Ok::<_, DatabaseError>(position)
+            })?;
+            self.wake(Effects { position: Some(position), ..Effects::default() });
+        }
+        let own = &self.runtime.platform.config().server_name;
+        if joined.iter().any(|user| user.server_name() == own) {
+            return Ok(self.other_servers()?);
+        }
+        Ok(Vec::new())
+    }
+
+    pub(super) fn who_is_joined(&self, command: WhoIsJoined) -> Result<Vec<OwnedUserId>, MatrixError> {
+        Ok(self.joined_among(command.users)?)
+    }
+
+    pub(super) fn get_device_lists(&self, command: GetDeviceLists) -> Result<DeviceLists, MatrixError> {
+        let Some(meta) = self.store.find_meta()? else { return Ok(DeviceLists::default()) };
+        let member = self.store.local_member(&command.user_id)?;
+        let lists = match member {
+            Some(member) if member.membership == "join" => {
+                self.device_lists_of_member(command.from, meta.last_position)
+            }
+            Some(member) if matches!(member.membership.as_str(), "leave" | "ban") => {
+                self.device_lists_of_leaver(&command.user_id, command.from, member.position)
+            }
+            _ => Ok(DeviceLists::default()),
+        };
+        Ok(lists?)
+    }
+
+    /// For one who is joined.
+    pub(super) fn device_lists_of_member(
+        &self,
+        from: Option<LogPosition>,
+        end: LogPosition,
+    ) -> Result<DeviceLists, DatabaseError> {
+        let state = State::at(&self.store, self.store.root_at(end)?);
+        let Some(from) = from else {
+            return Ok(DeviceLists { changed: joined_members(&self.store, &state)?, left: Vec::new() });
+        };
+        let mut lists = DeviceLists::default();
+        for user_id in self.store.device_list_changes(from, end)? {
+            let is_joined = state.membership(&user_id)? == MembershipState::Join;
+            if is_joined { &mut lists.changed } else { &mut lists.left }.push(user_id);
+        }
+        Ok(lists)
+    }
+
+    /// For one who has left, or was made to: whoever was there with them.
+    pub(super) fn device_lists_of_leaver(
+        &self,
+        user_id: &UserId,
+        from: Option<LogPosition>,
+        end: LogPosition,
+    ) -> Result<DeviceLists, DatabaseError> {
+        let Some(from) = from else { return Ok(DeviceLists::default()) };
+        let mut left = joined_members(&self.store, &State::at(&self.store, self.store.root_at(end)?))?;
+        left.extend(self.store.device_list_changes(from, end)?);
+        left.retain(|other| other != user_id);
+        left.sort();
+        left.dedup();
+        Ok(DeviceLists { changed: Vec::new(), left })
+    }
+
+    /// Those who are joined, while anyone of this server is.
+    fn joined_among(&self, users: Vec<OwnedUserId>) -> Result<Vec<OwnedUserId>, DatabaseError> {
+        if self.store.find_meta()?.is_none() || !self.store.is_any_local_joined()? {
+            return Ok(Vec::new());
+        }
+        let state = State::current(&self.store)?;
+        let mut joined = Vec::new();
+        for user in users {
+            if state.membership(&user)? == MembershipState::Join {
+                joined.push(user);
+            }
+        }
+        Ok(joined)
+    }
+
+    /// The other servers in the room.
+    fn other_servers(&self) -> Result<Vec<OwnedServerName>, DatabaseError> {
+        let mut servers = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = self.store.resident_servers(&after, PAGE)?;
+            let Some(last) = page.last() else { return Ok(servers) };
+            last.name.as_str().clone_into(&mut after);
+            servers.extend(page.into_iter().map(|server| server.name));
+        }
+    }
+}
+
+/// All who are joined.
+fn joined_members(store: &Store, state: &State) -> Result<Vec<OwnedUserId>, DatabaseError> {
+    let mut joined = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let keys = store.keys_of_type("m.room.member", after.as_deref(), PAGE)?;
+        for key in &keys {
+            let Some(nid) = state.nid(key.nid)? else { continue };
+            let is_joined = store.membership_of(nid)?.as_deref() == Some("join");
+            if is_joined && let Ok(user_id) = OwnedUserId::try_from(key.state_key.as_str()) {
+                joined.push(user_id);
+            }
+        }
+        let Some(last) = keys.into_iter().next_back() else { return Ok(joined) };
+        after = Some(last.state_key);
+    }
+}

@@ -1,0 +1,44 @@
+//! Device lists of members `[C-S §11.15.4]`.
+
+use ruma::{OwnedServerName, OwnedUserId};
+use serde::{Deserialize, Serialize};
+
+use super::LogPosition;
+use crate::command;
+
+/// Devices or cross-signing keys of users changed. Those who are joined count as changed for who shares the room. Gives
+/// the other servers in the room, if any of the users is of this server.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct MemberDevicesChanged {
+    /// The users.
+    pub users: Vec<OwnedUserId>,
+}
+command!(MemberDevicesChanged to Room -> Vec<OwnedServerName>);
+
+/// Which of these users are joined, while a user of this server is?
+#[derive(Debug, Serialize, Deserialize)]
+pub struct WhoIsJoined {
+    /// The users.
+    pub users: Vec<OwnedUserId>,
+}
+command!(WhoIsJoined to Room -> Vec<OwnedUserId>);
+
+/// Whose devices a client is to look at anew for what happened in the room. For a user who is not in it any more: up to
+/// when they left.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetDeviceLists {
+    /// Who asks.
+    pub user_id: OwnedUserId,
+    /// How far the client has seen the room; `None` when the room is new to it.
+    pub from: Option<LogPosition>,
+}
+command!(GetDeviceLists to Room -> DeviceLists);
+
+/// What happened in one room to the device lists that a client follows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceLists {
+    /// Users who share the room with the client, and did not, or have changed their devices.
+    pub changed: Vec<OwnedUserId>,
+    /// Users who do not share the room with the client any more. They may share another one.
+    pub left: Vec<OwnedUserId>,
+}
