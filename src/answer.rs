@@ -22,12 +22,14 @@ pub enum Answer {
 pub fn from_result<R: OutgoingResponse>(result: Result<R, MatrixError>) -> Answer {
     match result.map(R::try_into_http_response::<Vec<u8>>) {
         Ok(Ok(response)) => Answer::Http(response),
-        Ok(Err(unserialised)) => {
-            selvedge_durable_objects::log::error("answer", &unserialised.to_string());
-            from_error(&MatrixError::internal("The answer could not be written"))
-        }
+        Ok(Err(unserialised)) => unwritten(&unserialised),
         Err(error) => from_error(&error),
     }
+}
+
+fn unwritten(error: &IntoHttpError) -> Answer {
+    selvedge_durable_objects::log::error("answer", &error.to_string());
+    from_error(&MatrixError::internal("The answer could not be written"))
 }
 
 /// The answer that tells of an error, with `Retry-After` (seconds) where the body says to wait.

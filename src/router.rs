@@ -216,8 +216,12 @@ fn descend<'n, 'p>(
     route
 }
 
-async fn authenticate<A: FromRequest>(ctx: &Ctx, incoming: &Incoming) -> Result<A, MatrixError> {
-    A::from_request(ctx, &incoming.request).await
+/// Boxed, so that the future is not compiled into every route's.
+fn authenticate<'r, A: FromRequest + 'r>(
+    ctx: &'r Ctx,
+    incoming: &'r Incoming,
+) -> LocalBoxFuture<'r, Result<A, MatrixError>> {
+    A::from_request(ctx, &incoming.request).boxed_local()
 }
 
 fn erase<A, R, O, F>(handler: fn(Ctx, A, R) -> F) -> Handler
@@ -230,9 +234,7 @@ where
     Rc::new(move |ctx, incoming| {
         async move {
             let result = async {
-                if std::str::from_utf8(incoming.request.body()).is_err() {
-                    return Err(MatrixError::not_json("The body is not UTF-8"));
-                }
+                check_encoding(&incoming)?;
                 let auth = authenticate(&ctx, &incoming).await?;
                 let request = parse::<R>(&incoming)?;
                 drop(incoming);
@@ -262,14 +264,25 @@ where
     })
 }
 
+fn check_encoding(incoming: &Incoming) -> Result<(), MatrixError> {
+    match std::str::from_utf8(incoming.request.body()) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(MatrixError::not_json("The body is not UTF-8")),
+    }
+}
+
 /// The typed request.
 pub fn parse<R: IncomingRequest>(incoming: &Incoming) -> Result<R, MatrixError> {
+    let path_args: Vec<&str> = incoming.path_args.iter().map(String::as_str).collect();
+    R::try_from_http_request(borrowed(incoming), &path_args).map_err(from_request_error)
+}
+
+fn borrowed(incoming: &Incoming) -> Request<&[u8]> {
     let mut request = Request::new(incoming.request.body().as_slice());
     *request.method_mut() = incoming.request.method().clone();
     *request.uri_mut() = incoming.request.uri().clone();
     *request.headers_mut() = incoming.request.headers().clone();
-    let path_args: Vec<&str> = incoming.path_args.iter().map(String::as_str).collect();
-    R::try_from_http_request(request, &path_args).map_err(from_request_error)
+    request
 }
 
 #[cfg(test)]

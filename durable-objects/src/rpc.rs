@@ -17,6 +17,7 @@ pub mod user;
 
 use std::future::Future;
 
+use futures_util::{FutureExt, future::LocalBoxFuture};
 use ruma::{OwnedRoomId, OwnedServerName};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -97,12 +98,26 @@ pub async fn call<C: Command>(
     command: &C,
 ) -> Result<C::Reply, MatrixError> {
     let actor = ActorName { kind: C::Actor::KIND, name: C::Actor::object_name(key) };
-    let body = serde_json::to_string(command)?;
-    let reply = platform.call(&actor, C::OP, body).await.map_err(|error| {
-        crate::log::error("rpc", &error.to_string());
-        MatrixError::internal("A part of the server did not answer")
-    })?;
-    open(&reply)
+    let payload = ask(platform, actor, C::OP, serde_json::to_string(command)?).await?;
+    Ok(serde_json::from_str(&payload)?)
+}
+
+/// The part of a call that does not depend on the command: compiled once, for there are many commands.
+fn ask<'p>(
+    platform: &'p dyn Platform,
+    actor: ActorName,
+    op: &'static str,
+    body: String,
+) -> LocalBoxFuture<'p, Result<String, MatrixError>> {
+    async move {
+        let mut reply = platform.call(&actor, op, body).await.map_err(|error| {
+            crate::log::error("rpc", &error.to_string());
+            MatrixError::internal("A part of the server did not answer")
+        })?;
+        let head = settle(&reply)?;
+        Ok(reply.split_off(head))
+    }
+    .boxed_local()
 }
 
 /// How waiting for a reply ended.
@@ -136,14 +151,24 @@ pub async fn wait<C: Command>(
     }
 }
 
-/// Opens a reply: adds its cost to the ledger and parses what it carries.
+/// Opens a reply and parses what it carries.
 fn open<R: DeserializeOwned>(reply: &str) -> Result<R, MatrixError> {
+    let head = settle(reply)?;
+    Ok(serde_json::from_str(reply.get(head..).unwrap_or_default())?)
+}
+
+/// Adds a reply's cost to the ledger; gives where its payload begins, or the error that it carries.
+fn settle(reply: &str) -> Result<usize, MatrixError> {
     let garbled = || MatrixError::internal("A reply between actors was not understood");
     let (head, payload) = reply.split_once('\n').ok_or_else(garbled)?;
-    match add_cost(head).ok_or_else(garbled)? {
-        "ok" => Ok(serde_json::from_str(payload)?),
-        _ => Err(serde_json::from_str(payload)?),
+    let mut words = head.split(' ');
+    let outcome = words.next().ok_or_else(garbled)?;
+    let mut number = || words.next().and_then(|word| word.parse().ok()).ok_or_else(garbled);
+    ledger::add(Ledger { calls: number()?, rows_read: number()?, rows_written: number()? });
+    if outcome == "ok" {
+        return Ok(reply.len().saturating_sub(payload.len()));
     }
+    Err(serde_json::from_str(payload)?)
 }
 
 /// Adds the cost that the first line of a reply tells to the ledger, and returns the outcome that it tells.
