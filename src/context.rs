@@ -19,6 +19,9 @@ pub struct Ctx {
     pub config: Rc<ServerConfig>,
     /// Who asks, as far as the connection tells.
     pub peer: Rc<Peer>,
+    /// Where content is.
+    #[cfg(target_arch = "wasm32")]
+    pub media: crate::media::store::Store,
 }
 
 /// What the connection tells of the asker.

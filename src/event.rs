@@ -15,8 +15,9 @@ use worker::{Context, Env};
 use crate::{
     answer::{self, Answer},
     context::{Ctx, Peer},
+    media::store::Store,
     metrics, peer,
-    router::{Action, Incoming, NoRoute, Route, Router},
+    router::{Action, Incoming, NoRoute, Route, Router, Streamed},
 };
 
 thread_local! {
@@ -70,8 +71,9 @@ async fn handle(
         user_agent: text("user-agent"),
         base_url: base_url.to_owned(),
     };
+    let media = Store::new(env.clone());
     let platform = Rc::new(WorkersPlatform::of_request(env, Rc::clone(&config), context, request.signal()));
-    let ctx = Ctx { platform, config, peer: Rc::new(peer) };
+    let ctx = Ctx { platform, config, peer: Rc::new(peer), media };
     let template = route.template;
     let (answer, cost) =
         ledger::scoped(act(ctx, route, request, method.clone(), target, headers, path_args)).await;
@@ -92,21 +94,24 @@ async fn act(
     headers: HeaderMap,
     path_args: Vec<String>,
 ) -> Answer {
-    let handler = match route.action {
-        Action::Streamed(handler) => return handler(ctx, request, path_args).await,
-        Action::Buffered(handler) => handler,
-    };
-    let body = match read_body(&request, route.body_limit).await {
-        Ok(body) => body,
-        Err(error) => return answer::from_error(&error),
-    };
     let Ok(uri) = target.parse::<Uri>() else {
         return answer::from_error(&MatrixError::bad_request("The URL is not valid"));
     };
-    let mut request = Request::new(body);
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
+    let mut head = Request::new(Vec::new());
+    *head.method_mut() = method;
+    *head.uri_mut() = uri;
+    *head.headers_mut() = headers;
+    let handler = match route.action {
+        Action::Streamed(handler) => {
+            return handler(ctx, Streamed { head, raw: request, path_args }).await;
+        }
+        Action::Buffered(handler) => handler,
+    };
+    match read_body(&request, route.body_limit).await {
+        Ok(body) => *head.body_mut() = body,
+        Err(error) => return answer::from_error(&error),
+    }
+    let request = head;
     handler(ctx, Incoming { request, path_args }).await
 }
 

@@ -4,6 +4,8 @@ pub mod directory;
 pub mod history;
 pub mod invite;
 pub mod keys;
+#[cfg(target_arch = "wasm32")]
+pub mod media;
 pub mod membership;
 pub mod openid;
 pub mod pdu;

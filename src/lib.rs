@@ -15,6 +15,7 @@ mod extract;
 #[cfg(all(feature = "faults", target_arch = "wasm32"))]
 mod faults;
 mod federation;
+mod media;
 mod metrics;
 #[cfg(any(target_arch = "wasm32", test))]
 mod peer;

@@ -32,9 +32,20 @@ pub struct Incoming {
 
 type Handler = Rc<dyn Fn(Ctx, Incoming) -> LocalBoxFuture<'static, Answer>>;
 
+/// A request that was matched to a route, its body not read.
+#[cfg(target_arch = "wasm32")]
+pub struct Streamed {
+    /// Method, URI and headers; no body.
+    pub head: Request<Vec<u8>>,
+    /// The platform's request, which has the body.
+    pub raw: web_sys::Request,
+    /// The path's arguments in order.
+    pub path_args: Vec<String>,
+}
+
 /// A handler that reads and answers by the platform's own types, for bodies that stream.
 #[cfg(target_arch = "wasm32")]
-pub type StreamHandler = Rc<dyn Fn(Ctx, web_sys::Request, Vec<String>) -> LocalBoxFuture<'static, Answer>>;
+type StreamHandler = Rc<dyn Fn(Ctx, Streamed) -> LocalBoxFuture<'static, Answer>>;
 
 /// What to do with a request of one method and path.
 #[derive(Clone)]
@@ -152,8 +163,16 @@ impl Router {
 
     /// Adds a handler whose bodies stream.
     #[cfg(target_arch = "wasm32")]
-    pub fn add_streamed(&mut self, method: Method, template: &'static str, handler: StreamHandler) {
-        self.insert(method, template, usize::MAX, Action::Streamed(handler));
+    pub fn add_streamed<A, F>(
+        &mut self,
+        method: Method,
+        template: &'static str,
+        handler: fn(Ctx, A, Streamed) -> F,
+    ) where
+        A: FromRequest + 'static,
+        F: Future<Output = Result<web_sys::Response, MatrixError>> + 'static,
+    {
+        self.insert(method, template, usize::MAX, Action::Streamed(erase_streamed(handler)));
     }
 
     fn insert(&mut self, method: Method, template: &'static str, body_limit: usize, action: Action) {
@@ -269,6 +288,27 @@ fn check_encoding(incoming: &Incoming) -> Result<(), MatrixError> {
         Ok(_) => Ok(()),
         Err(_) => Err(MatrixError::not_json("The body is not UTF-8")),
     }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn erase_streamed<A, F>(handler: fn(Ctx, A, Streamed) -> F) -> StreamHandler
+where
+    A: FromRequest + 'static,
+    F: Future<Output = Result<web_sys::Response, MatrixError>> + 'static,
+{
+    Rc::new(move |ctx, request| {
+        async move {
+            let result = match A::from_request(&ctx, &request.head).await {
+                Ok(auth) => handler(ctx, auth, request).await,
+                Err(error) => Err(error),
+            };
+            match result {
+                Ok(response) => Answer::Platform(response),
+                Err(error) => answer::from_error(&error),
+            }
+        }
+        .boxed_local()
+    })
 }
 
 /// The typed request.

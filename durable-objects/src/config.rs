@@ -47,6 +47,40 @@ pub struct ServerConfig {
     pub support_contact: Option<String>,
     /// `SUPPORT_PAGE`: a URL for `/.well-known/matrix/support`.
     pub support_page: Option<String>,
+    /// The content repository.
+    pub media: MediaSettings,
+}
+
+/// The settings of the content repository.
+#[derive(Debug, Clone)]
+pub struct MediaSettings {
+    /// `MAX_UPLOAD_SIZE`: the largest file that is taken in, in bytes.
+    pub max_upload_bytes: u64,
+    /// `MAX_MEDIA_PER_USER`: how many bytes one user may have uploaded; `None` for no limit.
+    pub max_bytes_per_user: Option<u64>,
+    /// `UNAUTHENTICATED_MEDIA`: `on` serves all media without an access token, by the deprecated paths. Otherwise
+    /// they serve only what was stored while it was on.
+    pub unauthenticated: bool,
+}
+
+impl MediaSettings {
+    /// The default of `MAX_UPLOAD_SIZE`, which is also what Cloudflare lets through on most plans.
+    const MAX_UPLOAD_BYTES: u64 = 100 * 1024 * 1024;
+
+    fn read(given: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let bytes = |name: &'static str| {
+            let invalid = |value: &String| ConfigError::Invalid {
+                name,
+                reason: format!("`{value}` is not a number of bytes"),
+            };
+            given(name).map(|value| value.parse::<u64>().map_err(|_| invalid(&value))).transpose()
+        };
+        Ok(Self {
+            max_upload_bytes: bytes("MAX_UPLOAD_SIZE")?.unwrap_or(Self::MAX_UPLOAD_BYTES),
+            max_bytes_per_user: bytes("MAX_MEDIA_PER_USER")?,
+            unauthenticated: given("UNAUTHENTICATED_MEDIA").as_deref() == Some("on"),
+        })
+    }
 }
 
 /// The settings cannot be used; the text says what to do about it.
@@ -118,6 +152,7 @@ impl ServerConfig {
             public_base_url: given("PUBLIC_BASEURL").map(|url| url.trim_end_matches('/').to_owned()),
             support_contact: given("SUPPORT_CONTACT"),
             support_page: given("SUPPORT_PAGE"),
+            media: MediaSettings::read(given)?,
         })
     }
 }

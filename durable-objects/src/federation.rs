@@ -18,6 +18,7 @@ use ruma::{
 };
 use serde::Deserialize;
 
+pub use crate::remote_server::is_private;
 use crate::{
     matrix_error::MatrixError,
     platform::{FetchError, OutboundRequest, Platform},
@@ -94,15 +95,27 @@ pub async fn send<R>(
 where
     R: OutgoingRequest<Authentication = ServerSignatures, PathBuilder = SinglePath>,
 {
+    let request = sign(platform, destination, request).await?;
+    exchange::<R>(platform, destination.as_str(), request, bounds).await
+}
+
+/// A request to `destination`, signed, with the URL at which it is reached: for callers whose answers stream.
+pub async fn sign<R>(
+    platform: &dyn Platform,
+    destination: &ServerName,
+    request: R,
+) -> Result<http::Request<Vec<u8>>, FederationError>
+where
+    R: OutgoingRequest<Authentication = ServerSignatures, PathBuilder = SinglePath>,
+{
     let resolution = resolve(platform, destination).await.map_err(FederationError::Internal)?;
     let keys = server_keys(platform).await.map_err(FederationError::Internal)?;
     let origin = platform.config().server_name.clone();
     let input = XMatrixSigningInput::new(origin, destination.to_owned(), &keys.pair);
     let base_url = reachable(destination.as_str(), &resolution)?;
-    let request = request
+    request
         .try_into_http_request::<Vec<u8>>(base_url, input, ())
-        .map_err(|error| bad(destination.as_str(), &error))?;
-    exchange::<R>(platform, destination.as_str(), request, bounds).await
+        .map_err(|error| bad(destination.as_str(), &error))
 }
 
 /// Sends a request that needs no signature to a server whose place is known.
@@ -173,7 +186,7 @@ async fn exchange<R: OutgoingRequest>(
 }
 
 /// Reads an error answer; a body that is not a Matrix error stands as `M_UNKNOWN`.
-fn refusal(status: u16, body: &[u8]) -> MatrixError {
+pub fn refusal(status: u16, body: &[u8]) -> MatrixError {
     #[derive(Deserialize)]
     struct Body {
         errcode: String,

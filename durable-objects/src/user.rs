@@ -5,6 +5,7 @@ mod account_data;
 mod device;
 mod e2ee;
 mod filter;
+mod media;
 mod membership;
 mod password;
 mod profile;
@@ -60,6 +61,7 @@ impl Engine for UserEngine {
         (10, include_str!("../../schema/user/0010_sync.sql")),
         (20, include_str!("../../schema/user/0020_e2ee_keys.sql")),
         (21, include_str!("../../schema/user/0021_to_device.sql")),
+        (30, include_str!("../../schema/user/0030_media.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -159,6 +161,11 @@ impl UserEngine {
             sync user::DeliverToDevice => deliver_to_device,
             sync user::Sync => sync,
             sync user::StoreSeen => store_seen,
+            sync user::ReserveMedia => reserve_media,
+            sync user::BeginUpload => begin_upload,
+            sync user::EndUpload => end_upload,
+            sync user::ForgetMedia => forget_media,
+            sync user::ListMedia => list_media,
         })
     }
 }

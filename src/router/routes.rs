@@ -34,6 +34,8 @@ pub fn add_all(router: &mut Router) {
     membership(router);
     room_directory(router);
     router.add(sync::sync_events);
+    #[cfg(target_arch = "wasm32")]
+    crate::media::routes::add_all(router);
     administration(router);
     federation_keys(router);
     federation_rooms(router);

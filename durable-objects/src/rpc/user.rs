@@ -5,10 +5,11 @@ mod account_data;
 mod device;
 mod e2ee;
 mod filter;
+mod media;
 mod profile;
 mod push_rules;
 mod sync;
 
 pub use self::{
-    account::*, account_data::*, device::*, e2ee::*, filter::*, profile::*, push_rules::*, sync::*,
+    account::*, account_data::*, device::*, e2ee::*, filter::*, media::*, profile::*, push_rules::*, sync::*,
 };

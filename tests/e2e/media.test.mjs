@@ -1,0 +1,214 @@
+// The content repository: what goes in comes out, with headers that keep browsers safe.
+
+import assert from 'node:assert/strict';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, readdirSync } from 'node:fs';
+import { connect } from 'node:net';
+import path from 'node:path';
+import test, { after } from 'node:test';
+
+import { register, startServer, until } from './harness.mjs';
+
+const server = await startServer({ after });
+const alice = await register(server, 'alice');
+const bob = await register(server, 'bob');
+const anyone = server.client();
+const DOWNLOAD = '/_matrix/client/v1/media/download';
+
+async function upload(user, body, { type, filename } = {}) {
+  const headers = type ? { 'content-type': type } : {};
+  const answer = await user.request('POST', '/_matrix/media/v3/upload', { body, headers, query: { filename } });
+  assert.equal(answer.status, 200, JSON.stringify(answer.body));
+  return place(answer.body.content_uri);
+}
+
+const place = (uri) => uri.slice('mxc://'.length);
+
+/** Every blob that the simulated bucket keeps. */
+function blobs() {
+  const all = readdirSync(path.join(server.directory, 'state/media'), { recursive: true, withFileTypes: true });
+  return all.filter((entry) => entry.isFile() && entry.parentPath.includes('blobs'));
+}
+
+test('content comes back as it was uploaded, with its type and name', async () => {
+  const body = randomBytes(70_000);
+  const at = await upload(alice, body, { type: 'image/png', filename: 'a picture; ü.png' });
+  const answer = await bob.request('GET', `${DOWNLOAD}/${at}`);
+  assert.equal(answer.status, 200);
+  assert.deepEqual(answer.body, body);
+  assert.equal(answer.headers.get('content-type'), 'image/png');
+  assert.equal(answer.headers.get('content-length'), '70000');
+  assert.equal(answer.headers.get('content-disposition'), "inline; filename*=utf-8''a%20picture%3B%20%C3%BC.png");
+  assert.match(answer.headers.get('content-security-policy'), /^sandbox; default-src 'none';/);
+  assert.equal(answer.headers.get('cross-origin-resource-policy'), 'cross-origin');
+  const named = await bob.request('GET', `${DOWNLOAD}/${at}/other.png`);
+  assert.equal(named.headers.get('content-disposition'), 'inline; filename=other.png');
+});
+
+test('content without a type is bytes to be saved, and so is what a browser could run', async () => {
+  const plain = await alice.request('GET', `${DOWNLOAD}/${await upload(alice, Buffer.from('x'))}`);
+  assert.equal(plain.headers.get('content-type'), 'application/octet-stream');
+  assert.equal(plain.headers.get('content-disposition'), 'attachment');
+  const page = await upload(alice, Buffer.from('<script>alert(1)</script>'), { type: 'text/html', filename: 'x.html' });
+  const answer = await alice.request('GET', `${DOWNLOAD}/${page}`);
+  assert.equal(answer.headers.get('content-disposition'), 'attachment; filename=x.html');
+  assert.equal(answer.headers.get('x-content-type-options'), 'nosniff');
+});
+
+test('an empty file is a file', async () => {
+  const answer = await alice.request('GET', `${DOWNLOAD}/${await upload(alice, Buffer.alloc(0), { type: 'image/png' })}`);
+  assert.equal(answer.status, 200);
+  assert.equal(answer.body.length, 0);
+});
+
+test('content is for those who prove who they are, and the deprecated paths are frozen', async () => {
+  const at = await upload(alice, Buffer.from('secret'));
+  assert.equal((await anyone.request('GET', `${DOWNLOAD}/${at}`)).status, 401);
+  for (const version of ['v3', 'r0']) {
+    const answer = await alice.request('GET', `/_matrix/media/${version}/download/${at}`);
+    assert.equal(answer.status, 404);
+    assert.equal(answer.body.errcode, 'M_NOT_FOUND');
+  }
+  assert.equal((await anyone.request('POST', '/_matrix/media/v3/upload', { body: 'x' })).status, 401);
+});
+
+test('an unknown, malformed or hostile name is M_NOT_FOUND', async () => {
+  for (const name of ['hs.test/nothing', 'hs.test/..%2F..%2Fsecret', 'hs%2Ftest/abc', 'hs.test/a%00b']) {
+    const answer = await alice.request('GET', `${DOWNLOAD}/${name}`);
+    assert.equal(answer.status, 404, name);
+  }
+});
+
+test('parts of content are served, and what has not changed is not sent again', async () => {
+  const at = await upload(alice, Buffer.from('0123456789'), { type: 'audio/ogg' });
+  const get = (headers) => alice.request('GET', `${DOWNLOAD}/${at}`, { headers });
+  const part = await get({ range: 'bytes=2-4' });
+  assert.equal(part.status, 206);
+  assert.equal(part.body.toString(), '234');
+  assert.equal(part.headers.get('content-range'), 'bytes 2-4/10');
+  assert.equal((await get({ range: 'bytes=-2' })).body.toString(), '89');
+  const beyond = await get({ range: 'bytes=10-' });
+  assert.equal(beyond.status, 416);
+  assert.equal(beyond.headers.get('content-range'), 'bytes */10');
+  const whole = await get({});
+  const etag = whole.headers.get('etag');
+  assert.equal(whole.headers.get('accept-ranges'), 'bytes');
+  assert.match(whole.headers.get('cache-control'), /immutable/);
+  const again = await get({ 'if-none-match': etag });
+  assert.equal(again.status, 304);
+  assert.equal(again.body.length, 0);
+  const head = await alice.request('HEAD', `${DOWNLOAD}/${at}`);
+  assert.equal(head.headers.get('content-length'), '10');
+});
+
+test('an id given out early takes its content once, from its owner alone', async () => {
+  const created = await alice.request('POST', '/_matrix/media/v1/create', { body: {} });
+  assert.equal(created.status, 200);
+  assert.ok(created.body.unused_expires_at > Date.now());
+  const at = place(created.body.content_uri);
+  const early = await bob.request('GET', `${DOWNLOAD}/${at}`, { query: { timeout_ms: 0 } });
+  assert.equal(early.status, 504);
+  assert.equal(early.body.errcode, 'M_NOT_YET_UPLOADED');
+  const put = (user, body) => user.request('PUT', `/_matrix/media/v3/upload/${at}`, { body, headers: { 'content-type': 'text/plain' } });
+  const stolen = await put(bob, 'mine now');
+  assert.equal(stolen.status, 403);
+  const waiting = bob.request('GET', `${DOWNLOAD}/${at}`, { query: { timeout_ms: 10_000 } });
+  assert.equal((await put(alice, 'here')).status, 200);
+  assert.equal((await waiting).body, 'here');
+  for (const user of [alice, bob]) {
+    const again = await put(user, 'changed');
+    assert.equal(again.status, 409);
+    assert.equal(again.body.errcode, 'M_CANNOT_OVERWRITE_MEDIA');
+  }
+  assert.equal((await bob.request('GET', `${DOWNLOAD}/${at}`)).body, 'here');
+  const unknown = await alice.request('PUT', '/_matrix/media/v3/upload/hs.test/never_created', { body: 'x' });
+  assert.equal(unknown.status, 404);
+});
+
+test('a user has at most a hundred ids that wait for content', async () => {
+  const carol = await register(server, 'carol');
+  for (let n = 0; n < 100; n += 1) {
+    assert.equal((await carol.request('POST', '/_matrix/media/v1/create')).status, 200);
+  }
+  const answer = await carol.request('POST', '/_matrix/media/v1/create');
+  assert.equal(answer.status, 429);
+  assert.equal(answer.body.errcode, 'M_LIMIT_EXCEEDED');
+});
+
+test('more than the limit is M_TOO_LARGE, announced or not, and a user has a limit of their own', async (scope) => {
+  const variables = { MAX_UPLOAD_SIZE: 1000, MAX_MEDIA_PER_USER: 1500 };
+  const small = await startServer(scope, { variables });
+  const user = await register(small, 'user');
+  const config = await user.request('GET', '/_matrix/client/v1/media/config');
+  assert.deepEqual(config.body, { 'm.upload.size': 1000 });
+  const announced = await user.request('POST', '/_matrix/media/v3/upload', { body: randomBytes(1001) });
+  assert.equal(announced.status, 413);
+  assert.equal(announced.body.errcode, 'M_TOO_LARGE');
+  const chunks = new ReadableStream({
+    start(controller) {
+      for (let n = 0; n < 10; n += 1) controller.enqueue(randomBytes(600));
+      controller.close();
+    },
+  });
+  const url = new URL('/_matrix/media/v3/upload', small.baseUrl);
+  const headers = { authorization: `Bearer ${user.token}` };
+  const unannounced = await fetch(url, { method: 'POST', body: chunks, duplex: 'half', headers });
+  assert.equal(unannounced.status, 413);
+  assert.equal((await user.request('POST', '/_matrix/media/v3/upload', { body: randomBytes(900) })).status, 200);
+  const over = await user.request('POST', '/_matrix/media/v3/upload', { body: randomBytes(900) });
+  assert.equal(over.status, 403);
+  assert.equal(over.body.errcode, 'M_FORBIDDEN');
+});
+
+test('an upload of unknown length is stored in parts', async () => {
+  const body = randomBytes(11_000_000);
+  const chunks = new ReadableStream({
+    start(controller) {
+      for (let at = 0; at < body.length; at += 100_000) controller.enqueue(body.subarray(at, at + 100_000));
+      controller.close();
+    },
+  });
+  const headers = { authorization: `Bearer ${alice.token}` };
+  const url = new URL('/_matrix/media/v3/upload', server.baseUrl);
+  const answer = await fetch(url, { method: 'POST', body: chunks, duplex: 'half', headers });
+  assert.equal(answer.status, 200);
+  const { content_uri: uri } = await answer.json();
+  assert.deepEqual((await alice.request('GET', `${DOWNLOAD}/${place(uri)}`)).body, body);
+});
+
+test('an upload that breaks off leaves nothing behind', async () => {
+  const before = blobs().length;
+  const socket = connect(server.port, '127.0.0.1');
+  await new Promise((resolve) => socket.once('connect', resolve));
+  socket.on('error', () => {});
+  socket.write('POST /_matrix/media/v3/upload HTTP/1.1\r\nHost: hs.test\r\nContent-Length: 5000000\r\n'
+    + `Authorization: Bearer ${alice.token}\r\n\r\n`);
+  socket.write(randomBytes(1_000_000));
+  await until(() => socket.writableLength === 0);
+  // It has begun by the time that something of it is there.
+  await until(() => blobs().length > before, { what: 'the upload to begin', seconds: 3 }).catch(() => {});
+  socket.destroy();
+  await until(() => blobs().length === before, { what: 'the broken upload to go' });
+});
+
+test('a hundred megabytes pass through while the memory stays flat', async () => {
+  const rss = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${workerd()}/status`))[1]) / 1024;
+  const body = randomBytes(100 * 1024 * 1024);
+  const digest = (bytes) => createHash('sha256').update(bytes).digest('hex');
+  const before = rss();
+  let most = before;
+  const watch = setInterval(() => {
+    most = Math.max(most, rss());
+  }, 20);
+  const at = await upload(alice, body, { type: 'video/mp4' });
+  const answer = await alice.request('GET', `${DOWNLOAD}/${at}`);
+  clearInterval(watch);
+  assert.equal(digest(answer.body), digest(body));
+  assert.ok(most - before < 60, `the memory grew from ${before} to ${most} MiB`);
+});
+
+/** The process id of this server's workerd, the launcher's only child. */
+function workerd() {
+  const { pid } = server.process;
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
+}
