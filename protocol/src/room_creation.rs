@@ -117,16 +117,20 @@ impl RoomCreation {
 }
 
 impl Preset {
-    fn state(self) -> [(&'static str, Value); 3] {
-        let (join_rule, guest_access) = match self {
-            Self::Private | Self::TrustedPrivate => ("invite", "can_join"),
-            Self::Public => ("public", "forbidden"),
+    /// Without what a room has anyway: guests are kept out where nothing lets them in.
+    fn state(self) -> Vec<(&'static str, Value)> {
+        let join_rule = match self {
+            Self::Private | Self::TrustedPrivate => "invite",
+            Self::Public => "public",
         };
-        [
+        let mut state = vec![
             ("m.room.join_rules", json!({ "join_rule": join_rule })),
             ("m.room.history_visibility", json!({ "history_visibility": "shared" })),
-            ("m.room.guest_access", json!({ "guest_access": guest_access })),
-        ]
+        ];
+        if self != Self::Public {
+            state.push(("m.room.guest_access", json!({ "guest_access": "can_join" })));
+        }
+        state
     }
 }
 

@@ -76,9 +76,10 @@ impl RoomEngine {
             Ok(Received::Rejected(rule)) => Ok(Some(rule)),
             // What is soft-failed is in the room, and not for its sender to know.
             Ok(_) => Ok(None),
+            // Nothing is wrong with an event that cannot be connected now: it may come again.
             Err(error) => {
                 crate::log::warn("inbound", &format!("{event_id}: {error}"));
-                error.refusal().map(Some)
+                error.refusal().map(|_| None)
             }
         }
     }

@@ -162,6 +162,15 @@ async fn import_room(ctx: &Ctx, wish: &Wish<'_>, import: Import) -> Result<(), M
     let room_id = wish.room_id.to_owned();
     let Import { token, version, auth_chain, state, join } = import;
     ctx.call(&room_id, &BeginImport { token, version: version.id.clone() }).await?;
+    // First the create event: in room versions that are named after it no other cites it, and all depend on it.
+    let (create, auth_chain): (Vec<_>, Vec<_>) = auth_chain.into_iter().partition(|event| is_create(event));
+    let (create_state, state): (Vec<_>, Vec<_>) = state.into_iter().partition(|event| is_create(event));
+    let first = ImportPiece {
+        token,
+        auth_chain: checked(ctx, &create, &version).await?,
+        state: checked(ctx, &create_state, &version).await?,
+    };
+    ctx.call(&room_id, &first).await?;
     for piece in auth_chain.chunks(PIECE) {
         let auth_chain = checked(ctx, piece, &version).await?;
         ctx.call(&room_id, &ImportPiece { token, auth_chain, state: Vec::new() }).await?;
@@ -171,6 +180,16 @@ async fn import_room(ctx: &Ctx, wish: &Wish<'_>, import: Import) -> Result<(), M
         ctx.call(&room_id, &ImportPiece { token, auth_chain: Vec::new(), state }).await?;
     }
     ctx.call(&room_id, &FinishImport { token, join }).await
+}
+
+/// Whether an event says that it is the room's create event.
+fn is_create(event: &RawValue) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Typed<'e> {
+        #[serde(rename = "type", borrow)]
+        event_type: std::borrow::Cow<'e, str>,
+    }
+    serde_json::from_str::<Typed<'_>>(event.get()).is_ok_and(|event| event.event_type == "m.room.create")
 }
 
 /// Verifies events; those that are not what they claim to be are left out.
