@@ -9,6 +9,7 @@
 //! - `client`: what this server's clients do.
 //! - [`view`]: the room as one user sees it.
 //! - `sync`: what is new to a client.
+//! - `receipts`, `typing`: what goes along with the events.
 
 mod client;
 pub mod commit;
@@ -20,18 +21,23 @@ mod importing;
 mod inbound;
 mod listing;
 mod outbound;
+mod receipts;
 mod resident;
 pub mod state;
 pub mod store;
 mod sync;
 #[cfg(test)]
 mod tests;
+pub mod threads;
+mod typing;
 pub mod view;
 mod wake;
 
 use std::rc::Rc;
 
-use self::{importing::Importing, listing::Listed, store::Store, sync::SentMembers, wake::Wakes};
+use self::{
+    importing::Importing, listing::Listed, store::Store, sync::SentMembers, typing::Typing, wake::Wakes,
+};
 use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
@@ -40,9 +46,10 @@ use crate::{
         AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
         DraftInvitation, FinishImport, ForgetAlias, GetAliasRights, GetContext, GetEvent, GetJoinedMembers,
         GetMembers, GetMembership, GetMessages, GetResidentServers, GetRoomVersion, GetState, GetStateEvent,
-        ImportPiece, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, RedactEvent,
-        ReleaseImport, ReserveImport, SendMessage, SendState, ServeAuthChain, ServeBackfill, ServeEvent,
-        ServeMissingEvents, ServeState, ServeStateIds, SyncRoom, UpdateMemberProfile,
+        ImportPiece, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts,
+        ReceiveTyping, RedactEvent, ReleaseImport, ReserveImport, SendMessage, SendState, ServeAuthChain,
+        ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds, SetReceipts, SetTyping,
+        SyncRoom, UpdateMemberProfile,
     },
 };
 
@@ -53,6 +60,7 @@ pub struct RoomEngine {
     pub store: Store,
     wakes: Wakes,
     sent_members: SentMembers,
+    typing: Typing,
     listed: Listed,
     importing: Importing,
 }
@@ -62,6 +70,7 @@ impl Engine for RoomEngine {
         (1, include_str!("../../schema/room/0001_room.sql")),
         (10, include_str!("../../schema/room/0010_listing.sql")),
         (20, include_str!("../../schema/room/0020_device_list.sql")),
+        (30, include_str!("../../schema/room/0030_receipt.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -70,6 +79,7 @@ impl Engine for RoomEngine {
             runtime,
             wakes: Wakes::default(),
             sent_members: SentMembers::default(),
+            typing: Typing::default(),
             listed: Listed::default(),
             importing: Importing::default(),
         }
@@ -86,6 +96,10 @@ impl Engine for RoomEngine {
             async crate::rpc::room::MemberDevicesChanged => member_devices_changed,
             sync crate::rpc::room::WhoIsJoined => who_is_joined,
             sync crate::rpc::room::GetDeviceLists => get_device_lists,
+            sync SetReceipts => set_receipts,
+            sync ReceiveReceipts => receive_receipts,
+            sync SetTyping => set_typing,
+            sync ReceiveTyping => receive_typing,
             async ProposeMembership => propose_membership,
             async AcceptMembership => accept_membership,
             async DraftInvitation => draft_invitation,

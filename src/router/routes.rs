@@ -18,7 +18,8 @@ use crate::{
     admin::{register, registration_tokens},
     client::{
         account, account_data, capabilities, device, directory, filter, keys, membership, message,
-        moderation, profile, push_rules, registration, room, room_alias, session, state, sync, to_device,
+        moderation, profile, push_rules, receipt, registration, room, room_alias, session, state, sync,
+        to_device, typing,
     },
     discovery, federation, metrics,
 };
@@ -36,9 +37,18 @@ pub fn add_all(router: &mut Router) {
     router.add(sync::sync_events);
     #[cfg(target_arch = "wasm32")]
     crate::media::routes::add_all(router);
+    following(router);
     administration(router);
     federation_keys(router);
     federation_rooms(router);
+}
+
+/// `[C-S §6.4, §11.5 to §11.7]` Syncing, typing, receipts, read markers.
+fn following(router: &mut Router) {
+    router.add(sync::sync_events);
+    router.add(typing::create_typing_event);
+    router.add(receipt::create_receipt);
+    router.add(receipt::set_read_marker);
 }
 
 /// Pages and endpoints of our own.

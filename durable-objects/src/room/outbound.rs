@@ -48,7 +48,8 @@ impl RoomEngine {
                 pdus.push(RawValue::from_string(event.pdu.json().to_owned())?);
             }
         }
-        Ok(PulledForServer { pdus, edus: Vec::new(), position, more })
+        let edus = self.receipts_edu(after, position.min(last))?.into_iter().collect();
+        Ok(PulledForServer { pdus, edus, position, more })
     }
 }
 

@@ -11,6 +11,7 @@ mod log;
 mod members;
 mod meta;
 mod nodes;
+mod receipts;
 mod relations;
 
 use std::{
@@ -34,6 +35,7 @@ pub use self::{
     log::{LogEntry, LogKind, NewEntry},
     members::{LocalMember, MemberRow, ResidentServer},
     meta::RoomMeta,
+    receipts::Receipt,
     relations::RelationRow,
 };
 use crate::database::{DatabaseError, DatabaseExt, Db};

@@ -3,6 +3,7 @@
 //! The client's position in the log says what it has. The log also says what the state was there, so what changed is
 //! the difference of two state trees, whatever happened in between.
 
+mod ephemeral;
 mod members;
 mod state;
 mod summary;
@@ -77,20 +78,27 @@ impl Pull<'_> {
         let is_summarised = self.section == RoomSection::Join && changes.any_member;
         let heroes = if is_summarised { self.summarise(&mut json)? } else { Vec::new() };
         let state = self.state(&timeline, changes, &heroes)?;
-        let is_news =
-            self.asked.from.is_none() || is_summarised || !state.is_empty() || !timeline.events.is_empty();
+        let ephemeral = self.ephemeral()?;
+        let is_news = self.asked.from.is_none()
+            || is_summarised
+            || !state.is_empty()
+            || !timeline.events.is_empty()
+            || !ephemeral.events.is_empty();
         if self.asked.use_state_after {
             json.member("state_after", &events(self.render(&state)?));
         } else if !state.is_empty() {
             json.member("state", &events(self.render(&state)?));
         }
         json.member("timeline", &self.render_timeline(&timeline)?);
+        if !ephemeral.events.is_empty() {
+            json.member("ephemeral", &events(ephemeral.events));
+        }
         self.remember_members(&timeline, &state);
         let json = RawValue::from_string(json.finish())
             .map_err(|error| DatabaseError::corrupt(error.to_string()))?;
         let section = (is_news || self.asked.full_state).then_some(self.section);
         let device_lists = self.device_lists()?;
-        Ok(SyncedRoom { position: self.end, section, json, is_typing: false, device_lists })
+        Ok(SyncedRoom { position: self.end, section, json, is_typing: ephemeral.is_typing, device_lists })
     }
 
     /// Whose devices the client is to look at anew. One that starts from nothing follows nobody yet.

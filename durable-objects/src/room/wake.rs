@@ -102,8 +102,35 @@ impl RoomEngine {
         Ok(())
     }
 
+    /// Wakes one user of this server, for something that concerns them alone.
+    pub(super) fn wake_one(self: &Rc<Self>, user_id: OwnedUserId, position: LogPosition) {
+        if self.wakes.users.borrow().contains(&user_id) {
+            return;
+        }
+        let engine = Rc::clone(self);
+        let task = async move {
+            for user in engine.wake_each(vec![user_id], position).await {
+                // Their next wake will do.
+                engine.wakes.users.borrow_mut().remove(&user);
+            }
+        };
+        self.runtime.platform.spawn(task.boxed_local());
+    }
+
+    /// Wakes users of this server; those who could not be called.
+    async fn wake_each(&self, users: Vec<OwnedUserId>, position: LogPosition) -> Vec<OwnedUserId> {
+        call_each(users, |user: OwnedUserId| async move {
+            remember(&self.wakes.users, user.clone());
+            let room_id = self.room_id()?;
+            let changed = rpc::user::RoomChanged { room_id, position };
+            rpc::call(self.runtime.platform.as_ref(), user.localpart(), &changed).await
+        })
+        .await
+    }
+
     /// The user has fetched from the log: they are woken again when it grows.
     pub fn pulled_by_user(&self, user_id: &UserId) {
+        self.typing.pulled_by(user_id);
         self.wakes.users.borrow_mut().remove(user_id);
     }
 
@@ -196,13 +223,7 @@ impl RoomEngine {
             let Some(end) = page.last() else { return Ok(is_done) };
             end.as_str().clone_into(&mut after);
             let asleep = page.into_iter().filter(|user| !self.wakes.users.borrow().contains(user)).collect();
-            let lost = call_each(asleep, |user: OwnedUserId| async move {
-                remember(&self.wakes.users, user.clone());
-                let room_id = self.room_id()?;
-                let changed = rpc::user::RoomChanged { room_id, position };
-                rpc::call(self.runtime.platform.as_ref(), user.localpart(), &changed).await
-            });
-            for user in lost.await {
+            for user in self.wake_each(asleep, position).await {
                 self.wakes.users.borrow_mut().remove(&user);
                 is_done = false;
             }
@@ -285,7 +306,7 @@ fn stripped(event: &Pdu) -> Option<Raw<AnyStrippedStateEvent>> {
 }
 
 /// Calls followers, some at the same time; which of them have to be called again.
-async fn call_each<T: Clone, F>(followers: Vec<T>, call: impl Fn(T) -> F) -> Vec<T>
+pub(super) async fn call_each<T: Clone, F>(followers: Vec<T>, call: impl Fn(T) -> F) -> Vec<T>
 where
     F: Future<Output = Result<(), MatrixError>>,
 {

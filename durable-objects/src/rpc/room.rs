@@ -3,6 +3,7 @@
 mod alias;
 mod creation;
 mod device_list;
+mod ephemeral;
 mod federation;
 mod handshake;
 mod history;
@@ -19,8 +20,8 @@ mod timeline;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    alias::*, creation::*, device_list::*, federation::*, handshake::*, history::*, import::*, inbound::*,
-    membership::*, reader::*, send::*, state::*, summary::*, sync::*, timeline::*,
+    alias::*, creation::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*, import::*,
+    inbound::*, membership::*, reader::*, send::*, state::*, summary::*, sync::*, timeline::*,
 };
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later

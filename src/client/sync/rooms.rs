@@ -6,6 +6,7 @@ use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::{
         room::{LogPosition, Reader, SyncRoom, SyncedRoom},
+        sync_token::SyncToken,
         user::{ChangedRoom, Standing, Synced},
     },
 };
@@ -36,7 +37,12 @@ pub enum Pulled {
 }
 
 /// Asks the rooms of a sync, each for its part.
-pub async fn pull(ctx: &Ctx, synced: &Synced, options: &Options) -> Result<Vec<Pulled>, MatrixError> {
+pub async fn pull(
+    ctx: &Ctx,
+    synced: &Synced,
+    since: Option<&SyncToken>,
+    options: &Options,
+) -> Result<Vec<Pulled>, MatrixError> {
     let filter = match &synced.filter {
         Some(json) => serde_json::from_str(json.get())?,
         None => FilterDefinition::default(),
@@ -49,7 +55,8 @@ pub async fn pull(ctx: &Ctx, synced: &Synced, options: &Options) -> Result<Vec<P
     let calls = synced.rooms.iter().map(|room| {
         let command = command(room, synced, &reader, &filter, options);
         async move {
-            let Some(command) = command else { return Pulled::Nothing };
+            let Some(mut command) = command else { return Pulled::Nothing };
+            command.saw_typing = since.is_some_and(|since| since.typing.contains(&room.number));
             match ctx.call(&room.room_id, &command).await {
                 Ok(answer) => Pulled::Answered(answer),
                 Err(error) if error.status >= 500 => Pulled::Failed(error),
@@ -77,6 +84,7 @@ fn command(
         reader: reader.clone(),
         client: synced.chain,
         from,
+        saw_typing: false,
         is_first: options.is_first,
         has_left,
         full_state: options.full_state,

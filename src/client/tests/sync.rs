@@ -152,3 +152,97 @@ fn more_rooms_than_a_token_carries_are_followed() {
     let part = &answer["rooms"]["join"][&rooms[7]];
     assert_eq!(part["timeline"]["events"].as_array().unwrap().len(), 1);
 }
+
+fn ephemeral<'a>(section: &'a Value, kind: &str) -> Option<&'a Value> {
+    let events = section["ephemeral"]["events"].as_array()?;
+    events.iter().find(|event| event["type"] == kind).map(|event| &event["content"])
+}
+
+/// Two followers who are in a room together, and the room.
+fn pair() -> (Follower, Follower, String) {
+    let alice = Client::registered("alice");
+    let bob = alice.register("bob");
+    let room = create_room(&alice, json!({"preset": "public_chat"}));
+    join(&bob, &room);
+    (Follower::new(alice), Follower::new(bob), room)
+}
+
+#[test]
+fn who_types_is_seen_until_they_stop() {
+    let (mut alice, bob, room) = pair();
+    let path = format!("/_matrix/client/v3/rooms/{room}/typing/{}", bob.client.user_id);
+    let waiting = alice.wait();
+    bob.client.ok("PUT", &path, json!({"typing": true, "timeout": 10_000}));
+    let (_, answer) = waiting.take().unwrap();
+    let typing = ephemeral(&answer["rooms"]["join"][&room], "m.typing").unwrap();
+    assert_eq!(typing["user_ids"], json!([bob.client.user_id]));
+    alice.since = answer["next_batch"].as_str().unwrap().to_owned();
+    let waiting = alice.wait();
+    assert!(waiting.take().is_none(), "nothing has changed");
+    alice.client.world.advance(10_001);
+    alice.client.world.settle();
+    let (_, answer) = waiting.take().unwrap();
+    let typing = ephemeral(&answer["rooms"]["join"][&room], "m.typing").unwrap();
+    assert_eq!(typing["user_ids"], json!([]));
+    alice.client.refused("PUT", &path, json!({"typing": true, "timeout": 1}), 403, "M_FORBIDDEN");
+    let stranger = alice.client.register("stranger");
+    let own = format!("/_matrix/client/v3/rooms/{room}/typing/{}", stranger.user_id);
+    stranger.refused("PUT", &own, json!({"typing": true, "timeout": 1}), 403, "M_FORBIDDEN");
+}
+
+#[test]
+fn receipts_reach_whom_they_concern() {
+    let (mut alice, mut bob, room) = pair();
+    let event = send(&alice.client, &room, "hello");
+    alice.next();
+    bob.next();
+    let receipt = |kind: &str| format!("/_matrix/client/v3/rooms/{room}/receipt/{kind}/{event}");
+    bob.client.ok("POST", &receipt("m.read.private"), json!({}));
+    assert!(alice.next().get("rooms").is_none());
+    let answer = bob.next();
+    let own = ephemeral(&answer["rooms"]["join"][&room], "m.receipt").unwrap();
+    assert!(own[&event]["m.read.private"][&bob.client.user_id]["ts"].is_u64());
+    bob.client.ok("POST", &receipt("m.read"), json!({"thread_id": "main"}));
+    let answer = alice.next();
+    let shown = ephemeral(&answer["rooms"]["join"][&room], "m.receipt").unwrap();
+    assert_eq!(shown[&event]["m.read"][&bob.client.user_id]["thread_id"], "main");
+    assert!(shown[&event].get("m.read.private").is_none());
+    bob.client.ok("POST", &receipt("m.fully_read"), json!({}));
+    let answer = bob.next();
+    let data = answer["rooms"]["join"][&room]["account_data"]["events"].as_array().unwrap();
+    assert!(data.contains(&json!({"type": "m.fully_read", "content": {"event_id": event}})), "{answer}");
+}
+
+#[test]
+fn a_receipt_must_fit_its_event() {
+    let (alice, bob, room) = pair();
+    let event = send(&alice.client, &room, "hello");
+    let receipt = |kind: &str, event: &str| format!("/_matrix/client/v3/rooms/{room}/receipt/{kind}/{event}");
+    let refused = |kind: &str, event: &str, body: Value, status: u16, code: &str| {
+        bob.client.refused("POST", &receipt(kind, event), body, status, code);
+    };
+    refused("m.read", "$unknown", json!({}), 404, "M_NOT_FOUND");
+    refused("m.other", &event, json!({}), 400, "M_INVALID_PARAM");
+    refused("m.read", &event, json!({"thread_id": ""}), 400, "M_INVALID_PARAM");
+    refused("m.read", &event, json!({"thread_id": "$other"}), 400, "M_INVALID_PARAM");
+    refused("m.fully_read", &event, json!({"thread_id": "main"}), 400, "M_INVALID_PARAM");
+    let stranger = bob.client.register("stranger");
+    stranger.refused("POST", &receipt("m.read", &event), json!({}), 403, "M_FORBIDDEN");
+}
+
+#[test]
+fn read_markers_set_receipts_too() {
+    let (alice, mut bob, room) = pair();
+    let event = send(&alice.client, &room, "hello");
+    bob.next();
+    let body = json!({"m.fully_read": event, "m.read": event, "m.read.private": event});
+    bob.client.ok("POST", &format!("/_matrix/client/v3/rooms/{room}/read_markers"), body);
+    let answer = bob.next();
+    let section = &answer["rooms"]["join"][&room];
+    let receipts = &ephemeral(section, "m.receipt").unwrap()[&event];
+    assert!(receipts["m.read"].is_object() && receipts["m.read.private"].is_object());
+    assert_eq!(section["account_data"]["events"][0]["type"], "m.fully_read");
+    let again = json!({"m.read": event});
+    bob.client.ok("POST", &format!("/_matrix/client/v3/rooms/{room}/read_markers"), again);
+    assert!(bob.next().get("rooms").is_none(), "the same receipt again is no news");
+}

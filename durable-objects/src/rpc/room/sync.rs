@@ -16,6 +16,8 @@ pub struct SyncRoom {
     pub client: u64,
     /// How far the client has seen the room; `None` when the room is new to it.
     pub from: Option<LogPosition>,
+    /// Whether the client saw someone type in the room.
+    pub saw_typing: bool,
     /// Whether the client knows of no room yet.
     pub is_first: bool,
     /// Whether the user is not in the room any more, as far as their own actor was told.
