@@ -16,11 +16,11 @@ impl RemoteServerEngine {
         &self,
         command: QueryRemoteKeys,
     ) -> Result<BTreeMap<OwnedUserId, UserKeys>, MatrixError> {
-        self.ask_for_keys(command.users, command.timeout_ms).await
+        self.ask_for_device_keys(command.users, command.timeout_ms).await
     }
 
     /// Asks the server. It speaks for its own users, and only of what was asked.
-    async fn ask_for_keys(
+    async fn ask_for_device_keys(
         &self,
         users: BTreeMap<OwnedUserId, Vec<OwnedDeviceId>>,
         timeout_ms: u32,
