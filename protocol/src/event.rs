@@ -4,6 +4,7 @@
 //! what came from outside, by [`Pdu::from_stored`] from what was checked before, and by
 //! [`EventBuilder`] for events of this server.
 
+mod author;
 mod build;
 mod fields;
 mod hash;
@@ -26,6 +27,7 @@ pub(crate) use self::fields::Span;
 use self::fields::Text;
 pub(crate) use self::verify::decode_base64;
 pub use self::{
+    author::Author,
     build::{BuildError, EventBuilder, EventReference, UnsignedEvent, sign_object},
     hash::{content_hash, reference_hash},
     parse::{MAX_AUTH_EVENTS, MAX_ID_BYTES, MAX_PDU_BYTES, MAX_PREV_EVENTS, ParseError},

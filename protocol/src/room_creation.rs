@@ -1,11 +1,14 @@
 //! What a new room starts with. [C-S §11.1, `POST /createRoom`]
 
+mod create_event;
 mod power_levels;
 #[cfg(test)]
 mod tests;
 
 use ruma::{OwnedRoomAliasId, OwnedUserId, RoomVersionId, room_version_rules::AuthorizationRules};
 use serde_json::{Map, Value, json, value::RawValue};
+
+pub use self::create_event::{CreateError, build_create};
 
 /// The common kinds of rooms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

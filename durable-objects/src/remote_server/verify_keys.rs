@@ -87,7 +87,7 @@ impl RemoteServerEngine {
         }
         let failed = match self.keys.refusal(now) {
             Some(failed) => failed,
-            None => match self.ask_for_keys(now).await {
+            None => match self.refresh_keys(now).await {
                 Ok(()) => {
                     self.keys.failures.set(0);
                     return Ok(self.stored_keys()?.0);
@@ -102,7 +102,7 @@ impl RemoteServerEngine {
     }
 
     /// Asks the server, and where it does not answer, those that are trusted to know its keys `[S-S §3.1.2]`.
-    async fn ask_for_keys(&self, now: u64) -> Result<(), MatrixError> {
+    async fn refresh_keys(&self, now: u64) -> Result<(), MatrixError> {
         let error = match self.fetch_keys(now).await {
             Ok(()) => return Ok(()),
             Err(error) => error,

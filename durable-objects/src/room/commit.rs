@@ -38,10 +38,12 @@ use selvedge_protocol::{
 
 pub use self::{
     import::{ImportError, Piece},
-    local::{Author, Committed, NewEvent, build_create},
+    local::{Committed, NewEvent},
     outliers::Outlier,
     remote::{HistoryEvent, Received, RemoteEvent},
 };
+pub use selvedge_protocol::event::Author;
+
 use super::store::{RoomMeta, Writer};
 use crate::{database::DatabaseError, matrix_error::MatrixError, rpc::room::LogPosition};
 

@@ -14,7 +14,6 @@ use ruma::{
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
     platform::random,
-    room::commit::{Author, build_create},
     rpc::{
         directory::{CreateRoomAlias, DeleteRoomAlias, PublishRoom},
         room::{CreateRoom, Invitee, MembershipAction, NewState},
@@ -22,7 +21,9 @@ use selvedge_durable_objects::{
     signing::server_keys,
 };
 use selvedge_protocol::{
+    event::Author,
     event::Pdu,
+    room_creation::build_create,
     room_creation::{Preset, RoomCreation, StateDraft},
     room_version,
 };

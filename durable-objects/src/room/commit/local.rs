@@ -2,15 +2,13 @@
 
 use std::rc::Rc;
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId, ServerName,
     room_version_rules::{EventsReferenceFormatVersion, RoomVersionRules},
-    signatures::Ed25519KeyPair,
 };
 use selvedge_protocol::{
     auth::{auth_types_for_event, check_create},
-    event::{BuildError, EventBuilder, EventReference, MAX_PREV_EVENTS, Pdu},
+    event::{Author, BuildError, EventBuilder, EventReference, MAX_PREV_EVENTS, Pdu},
     json::{Object, Strictness, canonicalize},
     nid::EventNid,
     state_tree::StateRoot,
@@ -77,19 +75,6 @@ impl NewEvent {
     }
 }
 
-/// What it takes to make an event here and now.
-#[derive(Clone, Copy)]
-pub struct Author<'a> {
-    /// This server.
-    pub server: &'a ServerName,
-    /// Its signing key.
-    pub key: &'a Ed25519KeyPair,
-    /// The time.
-    pub now: MilliSecondsSinceUnixEpoch,
-    /// Random bytes, for the event ids of room versions 1 and 2.
-    pub entropy: [u8; 12],
-}
-
 /// An event of a local user that is in the room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Committed {
@@ -107,45 +92,8 @@ impl Committed {
     }
 }
 
-/// Makes the `m.room.create` of a new room; its [`Pdu::room_id`] names the room, and the `Room` actor
-/// that [`RoomEngine::create`] is then asked of. `room_id` is made up by the caller in room versions
-/// that do not name rooms after this event (up to 11), and ignored in others.
-///
-/// # Errors
-///
-/// When the content is not JSON or breaks a rule.
-pub fn build_create(
-    rules: &RoomVersionRules,
-    room_id: Option<OwnedRoomId>,
-    sender: OwnedUserId,
-    content: String,
-    author: &Author<'_>,
-) -> Result<Pdu, CommitError> {
-    let builder = EventBuilder {
-        room_id: room_id.filter(|_| rules.event_format.require_room_create_room_id),
-        sender,
-        event_type: "m.room.create".to_owned(),
-        state_key: Some(String::new()),
-        content,
-        redacts: None,
-        origin_server_ts: author.now,
-        depth: 1,
-        prev_events: Vec::new(),
-        auth_events: Vec::new(),
-        opaque_id: opaque_id(rules, author, EventNid(1)),
-    };
-    let create = builder.build(author.server, author.key, rules)?;
-    check_create(&rules.authorization, &create)?;
-    Ok(create)
-}
-
-fn opaque_id(rules: &RoomVersionRules, author: &Author<'_>, nid: EventNid) -> Option<String> {
-    let id = || format!("{}{}", URL_SAFE_NO_PAD.encode(author.entropy), nid.0);
-    rules.event_format.require_event_id.then(id)
-}
-
 impl RoomEngine {
-    /// Makes the room, with its create event (see [`build_create`]) and what follows, all or nothing.
+    /// Makes the room, with its create event (see [`selvedge_protocol::room_creation::build_create`]) and what follows, all or nothing.
     ///
     /// The effects are to be given to [`RoomEngine::wake`].
     pub fn create(
@@ -343,7 +291,7 @@ impl Session<'_, '_> {
             depth: depth.saturating_add(1).min(MAX_DEPTH),
             prev_events: parents.events.iter().map(|event| self.reference(event)).collect(),
             auth_events: auth.iter().map(|event| self.reference(event)).collect(),
-            opaque_id: opaque_id(&self.rules, author, EventNid(self.meta.last_nid.0.saturating_add(1))),
+            opaque_id: author.opaque_id(&self.rules, self.meta.last_nid.0.saturating_add(1)),
         };
         Ok((builder, auth))
     }

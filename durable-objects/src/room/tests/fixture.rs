@@ -6,7 +6,7 @@ use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId, UInt,
     signatures::Ed25519KeyPair,
 };
-use selvedge_protocol::room_creation::{Preset, RoomCreation};
+use selvedge_protocol::room_creation::{Preset, RoomCreation, build_create};
 
 use crate::{
     engine,
@@ -14,7 +14,7 @@ use crate::{
     platform::{ActorKind, ActorName},
     room::{
         RoomEngine,
-        commit::{Author, CommitError, Committed, Effects, NewEvent, build_create},
+        commit::{Author, CommitError, Committed, Effects, NewEvent},
         state::State,
         store::{StoredEvent, Txn},
     },

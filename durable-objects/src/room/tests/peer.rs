@@ -8,6 +8,7 @@ use ruma::{
 };
 use selvedge_protocol::{
     event::{EventBuilder, EventReference, Pdu, VerifiedPdu},
+    room_creation::build_create,
     room_creation::{Preset, RoomCreation},
 };
 use serde_json::value::RawValue;
@@ -21,7 +22,7 @@ use crate::{
         RoomEngine,
         commit::{
             Author, CommitError, Committed, HistoryEvent, ImportError, NewEvent, Outlier, Piece, Received,
-            RemoteEvent, build_create,
+            RemoteEvent,
         },
         graph,
         state::State,
