@@ -2,8 +2,10 @@
 
 pub mod account;
 pub mod account_data;
+pub mod backup;
 mod canonical_alias;
 pub mod capabilities;
+pub mod dehydrated_device;
 pub mod device;
 pub mod directory;
 mod elsewhere;

@@ -1,5 +1,6 @@
 //! The server-server API: one file per module of the specification.
 
+pub mod devices;
 pub mod directory;
 pub mod history;
 pub mod invite;

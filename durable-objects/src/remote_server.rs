@@ -37,6 +37,8 @@ pub struct RemoteServerEngine {
     volatile: RefCell<VecDeque<OutboundEdu>>,
     /// Whether the queue is being worked off.
     sending: Cell<bool>,
+    /// How often it was heard that users changed their devices.
+    device_news: Cell<u64>,
     inbound: inbound::Inbound,
     keys: verify_keys::KeyQuestions,
     /// Rooms of which it is stored that the server takes part in them.
@@ -58,6 +60,7 @@ impl Engine for RemoteServerEngine {
         (3, include_str!("../../schema/remote_server/0003_inbound_transaction.sql")),
         (4, include_str!("../../schema/remote_server/0004_shared_room.sql")),
         (5, include_str!("../../schema/remote_server/0005_outbound_pdu.sql")),
+        (10, include_str!("../../schema/remote_server/0010_device_cache.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -68,6 +71,7 @@ impl Engine for RemoteServerEngine {
             inbound: inbound::Inbound::default(),
             keys: verify_keys::KeyQuestions::default(),
             known_rooms: RefCell::default(),
+            device_news: Cell::default(),
         }
     }
 
@@ -79,6 +83,8 @@ impl Engine for RemoteServerEngine {
             async SendEdus => send_edus,
             async SendPdus => send_pdus,
             async crate::rpc::remote_server::QueryRemoteKeys => query_remote_keys,
+            sync crate::rpc::remote_server::RoomShared => room_shared,
+            sync crate::rpc::remote_server::ForgetDevices => forget_devices,
             async ReceiveTransaction => receive_transaction,
             async FindEvent => find_event,
         })

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 pub use self::{
     changes::get_key_changes,
-    claim::claim_keys,
+    claim::{claim_keys, claim_local},
     query::get_keys,
     signing::{upload_signatures, upload_signing_keys},
 };

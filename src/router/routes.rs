@@ -17,9 +17,9 @@ use super::{Incoming, Router};
 use crate::{
     admin::{register, registration_tokens},
     client::{
-        account, account_data, capabilities, device, directory, filter, keys, membership, message,
-        moderation, profile, push_rules, receipt, registration, room, room_alias, session, state, sync,
-        to_device, typing,
+        account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
+        membership, message, moderation, profile, push_rules, receipt, registration, room, room_alias,
+        session, state, sync, to_device, typing,
     },
     discovery, federation, metrics,
 };
@@ -31,6 +31,7 @@ pub fn add_all(router: &mut Router) {
     accounts(router);
     user_data(router);
     encryption(router);
+    key_backup(router);
     rooms(router);
     membership(router);
     room_directory(router);
@@ -200,6 +201,31 @@ fn encryption(router: &mut Router) {
     router.add(keys::get_key_changes);
     router.add(keys::upload_signing_keys);
     router.add(keys::upload_signatures);
+    router.add(dehydrated_device::put_dehydrated_device);
+    router.add(dehydrated_device::get_dehydrated_device);
+    router.add(dehydrated_device::delete_dehydrated_device);
+    router.add(dehydrated_device::get_events);
+    router.add(federation::devices::get_devices);
+    router.add(federation::devices::get_keys);
+    router.add(federation::devices::claim_keys);
+}
+
+/// `[C-S §11.15.3.2]` Server-side key backup.
+fn key_backup(router: &mut Router) {
+    router.add(backup::create_backup_version);
+    router.add(backup::get_latest_backup_info);
+    router.add(backup::get_backup_info);
+    router.add(backup::update_backup_version);
+    router.add(backup::delete_backup_version);
+    router.add_with_limit(backup::BODY_LIMIT, backup::add_backup_keys);
+    router.add_with_limit(backup::BODY_LIMIT, backup::add_backup_keys_for_room);
+    router.add_with_limit(backup::BODY_LIMIT, backup::add_backup_keys_for_session);
+    router.add(backup::get_backup_keys);
+    router.add(backup::get_backup_keys_for_room);
+    router.add(backup::get_backup_keys_for_session);
+    router.add(backup::delete_backup_keys);
+    router.add(backup::delete_backup_keys_for_room);
+    router.add(backup::delete_backup_keys_for_session);
 }
 
 /// Synapse's admin API.

@@ -43,12 +43,15 @@ impl RemoteServerEngine {
         Ok(())
     }
 
+    /// The rooms that the server takes part in, and some that it did.
+    pub(super) fn shared_rooms(&self) -> Result<BTreeSet<OwnedRoomId>, DatabaseError> {
+        let rooms = self.runtime.db.query(ROOMS, params![MAX_ROOMS], |row| row.get::<String>(0))?;
+        Ok(rooms.into_iter().filter_map(|room| RoomId::parse(&room).ok()).collect())
+    }
+
     pub(super) async fn find_event(&self, command: FindEvent) -> Result<Option<Box<RawValue>>, MatrixError> {
         let server = self.server_name()?;
-        let rooms: Vec<String> =
-            self.runtime.db.query(ROOMS, params![MAX_ROOMS], |row| row.get::<String>(0))?;
-        let rooms: BTreeSet<OwnedRoomId> =
-            rooms.into_iter().filter_map(|room| RoomId::parse(&room).ok()).collect();
+        let rooms = self.shared_rooms()?;
         let platform = self.runtime.platform.as_ref();
         let ask = ServeEvent { server, event_id: command.event_id };
         let mut answers = stream::iter(rooms)

@@ -53,7 +53,11 @@ impl RemoteServerEngine {
         {
             return Err(error);
         }
-        self.dispatch_edus(command.edus).await;
+        if let Some(error) = self.dispatch_edus(command.edus).await
+            && self.count_failure(&command.txn_id) < MAX_FAILURES
+        {
+            return Err(error);
+        }
         self.remember(&command.txn_id, &answer)?;
         Ok(answer)
     }

@@ -44,7 +44,10 @@ pub use self::{
 };
 pub use selvedge_protocol::event::Author;
 
-use super::store::{RoomMeta, Writer};
+use super::{
+    store::{RoomMeta, Writer},
+    wake::ResidentChanges,
+};
 use crate::{database::DatabaseError, matrix_error::MatrixError, rpc::room::LogPosition};
 
 /// How many positions are left free for missing history: more than events fit into a room's database.
@@ -104,6 +107,8 @@ pub struct Effects {
     pub broadcast: bool,
     /// The users of this server whose membership of the room changed.
     pub memberships: Vec<MembershipChange>,
+    /// Who of other servers came or left.
+    pub residents: ResidentChanges,
 }
 
 /// A user of this server has another membership in the current state.

@@ -8,6 +8,8 @@
 //! The room's row remembers up to which position this is done. After a crash in between, the next
 //! request or alarm finishes it.
 
+mod residents;
+
 use std::{
     cell::{Cell, RefCell},
     collections::BTreeSet,
@@ -28,6 +30,7 @@ use selvedge_protocol::{
 };
 use serde_json::value::RawValue;
 
+pub(super) use self::residents::ResidentChanges;
 use super::{
     RoomEngine,
     commit::{Effects, MembershipChange},
@@ -55,6 +58,8 @@ pub(super) struct Wakes {
     users: RefCell<BTreeSet<OwnedUserId>>,
     /// Servers that were woken and have not fetched since.
     servers: RefCell<BTreeSet<OwnedServerName>>,
+    /// Who of other servers came or left, and was not told of yet.
+    residents: RefCell<ResidentChanges>,
     /// Membership changes that are not told yet.
     memberships: RefCell<Vec<MembershipChange>>,
     /// Whether there is something for other servers.
@@ -81,10 +86,11 @@ fn is_lost(outcome: &Result<(), MatrixError>) -> bool {
 impl RoomEngine {
     /// Tells followers of a commit, after the answer that is under way.
     pub fn wake(self: &Rc<Self>, effects: Effects) {
-        if effects.position.is_none() && effects.memberships.is_empty() {
+        if effects.position.is_none() && effects.memberships.is_empty() && effects.residents.is_empty() {
             return;
         }
         self.wakes.memberships.borrow_mut().extend(effects.memberships);
+        self.wakes.residents.borrow_mut().extend(effects.residents);
         self.wakes.broadcast.set(self.wakes.broadcast.get() || effects.broadcast);
         self.start_waking();
     }
@@ -155,6 +161,8 @@ impl RoomEngine {
             position: member.position,
         });
         self.wakes.memberships.borrow_mut().extend(untold);
+        let residents = self.recover_residents(meta.woken_position, meta.last_position)?;
+        self.wakes.residents.borrow_mut().extend(residents);
         let owed = self.store.log_broadcast(meta.woken_position, meta.last_position, 1)?;
         self.wakes.broadcast.set(self.wakes.broadcast.get() || !owed.is_empty());
         self.start_waking();
@@ -198,11 +206,13 @@ impl RoomEngine {
                 is_done &= self.wake_servers(position).await?;
             }
             is_done &= self.tell_directory().await?;
+            is_done &= self.tell_residents().await?;
             if !is_done {
                 return Ok(false);
             }
-            let is_idle =
-                self.wakes.memberships.borrow().is_empty() && self.store.meta()?.last_position == position;
+            let is_idle = self.wakes.memberships.borrow().is_empty()
+                && self.wakes.residents.borrow().is_empty()
+                && self.store.meta()?.last_position == position;
             if is_idle {
                 self.store.write(|writer| {
                     let mut meta = (*writer.meta()?).clone();

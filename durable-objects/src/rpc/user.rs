@@ -2,6 +2,8 @@
 
 mod account;
 mod account_data;
+mod backup;
+mod dehydrated_device;
 mod device;
 mod e2ee;
 mod filter;
@@ -11,5 +13,6 @@ mod push_rules;
 mod sync;
 
 pub use self::{
-    account::*, account_data::*, device::*, e2ee::*, filter::*, media::*, profile::*, push_rules::*, sync::*,
+    account::*, account_data::*, backup::*, dehydrated_device::*, device::*, e2ee::*, filter::*, media::*,
+    profile::*, push_rules::*, sync::*,
 };

@@ -126,6 +126,7 @@ impl UserEngine {
                 self.erase_account_data()?;
             }
             self.erase_cross_signing()?;
+            self.erase_backups()?;
             self.begin_room_task(RoomTask::Leave)?;
             self.remove_devices(&self.device_ids()?)
         })?;

@@ -1,7 +1,9 @@
 //! End-to-end encryption: what the server keeps and hands on for clients that encrypt `[C-S §11.14, §11.15]`.
 
+mod backup;
 mod claim;
 mod cross_signing;
+mod dehydrated_device;
 mod device_keys;
 mod device_list;
 mod one_time_key;

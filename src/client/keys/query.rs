@@ -12,7 +12,7 @@ use ruma::{
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::{
-        remote_server::QueryRemoteKeys,
+        remote_server::{QueryRemoteKeys, RemoteKeys},
         user::{GetSignatures, QueryKeys, SignatureOfOther, UserKeys},
     },
 };
@@ -48,7 +48,10 @@ pub async fn get_keys(
     }
     for (server, answer) in query_remote(&ctx, remote, timeout_ms).await {
         match answer {
-            Ok(users) => users.into_iter().for_each(|(user_id, keys)| add(&mut response, user_id, keys)),
+            Ok(RemoteKeys { users, failure: missing }) => {
+                users.into_iter().for_each(|(user_id, keys)| add(&mut response, user_id, keys));
+                response.failures.extend(missing.map(|error| (server.to_string(), failure(error))));
+            }
             Err(error) => {
                 response.failures.insert(server.to_string(), failure(error));
             }
@@ -82,7 +85,7 @@ async fn query_local(
     answers.into_iter().collect()
 }
 
-type RemoteAnswer = (OwnedServerName, Result<BTreeMap<OwnedUserId, UserKeys>, MatrixError>);
+type RemoteAnswer = (OwnedServerName, Result<RemoteKeys, MatrixError>);
 
 async fn query_remote(
     ctx: &Ctx,

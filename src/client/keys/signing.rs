@@ -88,7 +88,7 @@ async fn master_key_of(
         let users = BTreeMap::from([(user_id.clone(), Vec::new())]);
         let command = QueryRemoteKeys { users, timeout_ms: timeout_ms(None) };
         let answer = ctx.call(&user_id.server_name().to_owned(), &command).await;
-        answer.map(|mut users| users.remove(user_id).unwrap_or_default())
+        answer.map(|mut answer| answer.users.remove(user_id).unwrap_or_default())
     };
     match keys {
         Err(error) if error.status == 404 || error.status == 502 => Ok(None),

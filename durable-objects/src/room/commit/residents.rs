@@ -75,11 +75,16 @@ impl Session<'_, '_> {
         if change("join") != 0 && !self.is_filling {
             self.writer.set_device_list_change(&user_id, self.meta.last_position)?;
         }
+        let residents = &mut self.effects.residents;
         if user_id.server_name() != self.local {
+            if change("join") < 0 {
+                residents.users_left.push(user_id.clone());
+            }
             let count = servers.entry(user_id.server_name().to_owned()).or_default();
             *count = count.saturating_add(change("join"));
             return Ok(());
         }
+        residents.locals_left |= change("join") < 0;
         let position = self.meta.last_position;
         let member = LocalMember { user_id, membership: after, nid, position };
         self.writer.set_local_member(&member)?;
@@ -98,6 +103,7 @@ impl Session<'_, '_> {
         server.joined = server.joined.saturating_add_signed(change);
         match (was_here, server.joined > 0) {
             (false, true) => {
+                self.effects.residents.servers_came.push(server.name.clone());
                 server.since = position;
                 server.until = None;
             }

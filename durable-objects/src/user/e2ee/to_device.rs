@@ -37,7 +37,9 @@ const FORGOTTEN_AT_ONCE: u64 = 1_000;
 pub(in crate::user) struct Inbox {
     /// As the client gets them.
     pub messages: Vec<Box<RawValue>>,
-    /// The position of the last one, if there are more.
+    /// The position of the last one; where it began when there are none.
+    pub last: u64,
+    /// The same, if there are more.
     pub ends_at: Option<u64>,
 }
 
@@ -112,18 +114,18 @@ impl UserEngine {
         let rows = self.runtime.db.query(AFTER, params![device_id, after, wanted], |row| {
             Ok((row.get::<u64>(0)?, row.get::<String>(1)?))
         })?;
-        let mut inbox = Inbox { messages: Vec::new(), ends_at: None };
-        let (mut bytes, mut last) = (0_usize, after);
+        let mut inbox = Inbox { messages: Vec::new(), last: after, ends_at: None };
+        let mut bytes = 0_usize;
         for (position, message) in rows {
             bytes = bytes.saturating_add(message.len());
             let is_full = inbox.messages.len() >= usize::try_from(MAX_MESSAGES).unwrap_or(usize::MAX);
             if is_full || (bytes > MAX_BYTES && !inbox.messages.is_empty()) {
-                inbox.ends_at = Some(last);
+                inbox.ends_at = Some(inbox.last);
                 break;
             }
             let message = RawValue::from_string(message);
             inbox.messages.push(message.map_err(|error| DatabaseError::corrupt(error.to_string()))?);
-            last = position;
+            inbox.last = position;
         }
         Ok(inbox)
     }

@@ -1,0 +1,8 @@
+-- Keys of the server's users as it told them. A row is right as long as it is there: the server tells of changes while its
+-- user shares a room with one of ours, and what it tells of is taken out.
+CREATE TABLE device_cache (
+    user_id TEXT PRIMARY KEY,
+    room_id TEXT NOT NULL, -- a room that the user shares with one of ours
+    keys    TEXT NOT NULL  -- JSON
+) STRICT, WITHOUT ROWID;
+CREATE INDEX device_cache_by_room ON device_cache (room_id);
