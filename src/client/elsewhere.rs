@@ -87,7 +87,9 @@ pub async fn change_membership(
     let inviter = known.filter(|known| known.membership == MembershipState::Invite);
     let mut via = via.to_vec();
     via.extend(inviter.map(|known| known.sender.server_name().to_owned()));
-    via.extend(room_id.server_name().map(ToOwned::to_owned));
+    if via.is_empty() {
+        via.extend(room_id.server_name().map(ToOwned::to_owned));
+    }
     match command.action {
         MembershipAction::Join => join::join(ctx, &wish(MembershipState::Join), command, &via).await,
         MembershipAction::Knock => knock::knock(ctx, &wish(MembershipState::Knock), &via).await,

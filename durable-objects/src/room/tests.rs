@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod fixture;
+mod inbound;
 mod local;
 mod peer;
 mod remote;

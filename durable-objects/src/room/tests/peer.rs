@@ -38,9 +38,9 @@ pub(crate) struct Peer {
     pub room: Rc<RoomEngine>,
     pub rules: RoomVersionRules,
     pub version: RoomVersionId,
-    key: Ed25519KeyPair,
+    pub key: Ed25519KeyPair,
     clock: Rc<Cell<u64>>,
-    world: Rc<World>,
+    pub world: Rc<World>,
     /// When the server crashes.
     pub crash: Rc<Crash>,
 }
