@@ -31,5 +31,7 @@ pub mod routes;
 pub mod store;
 #[cfg(target_arch = "wasm32")]
 pub mod stream;
+#[cfg(any(target_arch = "wasm32", test))]
+pub mod thumbnail;
 #[cfg(target_arch = "wasm32")]
 pub mod upload;

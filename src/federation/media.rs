@@ -9,12 +9,12 @@ use crate::{
     extract::FederationAuth,
     media::{
         disposition::content_disposition,
-        download::{await_upload, unknown},
+        download::{Asker, await_upload, unknown},
         id::Mxc,
         multipart,
         respond::{self, DEFAULT_TYPE, unmade},
         store::Described,
-        stream,
+        stream, thumbnail,
     },
     router::Streamed,
 };
@@ -28,6 +28,17 @@ pub async fn get_content(ctx: Ctx, _: FederationAuth, request: Streamed) -> Resu
     await_upload(&ctx, &mxc, &request.head).await?;
     let found = ctx.media.get(&mxc.key(), None).await?.ok_or_else(unknown)?;
     enclosed(&ctx, found)
+}
+
+/// `GET /_matrix/federation/v1/media/thumbnail/{mediaId}`
+pub async fn get_content_thumbnail(
+    ctx: Ctx,
+    _: FederationAuth,
+    request: Streamed,
+) -> Result<Response, MatrixError> {
+    let mxc = own(&ctx, &request)?;
+    let key = thumbnail::serve::find(&ctx, &mxc, &request, Asker::Known).await?;
+    enclosed(&ctx, ctx.media.get(&key, None).await?.ok_or_else(unknown)?)
 }
 
 /// The content of this server that a request names.

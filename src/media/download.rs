@@ -105,7 +105,7 @@ pub async fn await_upload(ctx: &Ctx, mxc: &Mxc, request: &Request<Vec<u8>>) -> R
 }
 
 /// Whether a request wants nothing that would have to be fetched from another server.
-fn refuses_remote(request: &Request<Vec<u8>>) -> bool {
+pub fn refuses_remote(request: &Request<Vec<u8>>) -> bool {
     query(request, "allow_remote").as_deref() == Some("false")
 }
 

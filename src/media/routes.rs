@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{download, upload};
+use super::{download, thumbnail::serve as thumbnail, upload};
 use crate::{federation, router::Router};
 
 /// `[C-S §11.7]`, and `[S-S §18]` for other servers.
@@ -29,6 +29,16 @@ pub fn add_all(router: &mut Router) {
     }
     let own = "/_matrix/federation/v1/media/download/{media_id}";
     router.add_streamed(Method::GET, own, federation::media::get_content);
+    let known = "/_matrix/client/v1/media/thumbnail/{server_name}/{media_id}";
+    router.add_streamed(Method::GET, known, thumbnail::get_content_thumbnail);
+    for template in [
+        "/_matrix/media/v3/thumbnail/{server_name}/{media_id}",
+        "/_matrix/media/r0/thumbnail/{server_name}/{media_id}",
+    ] {
+        router.add_streamed(Method::GET, template, thumbnail::get_content_thumbnail_openly);
+    }
+    let own = "/_matrix/federation/v1/media/thumbnail/{media_id}";
+    router.add_streamed(Method::GET, own, federation::media::get_content_thumbnail);
     router.add(download::get_media_config);
     router.add_at("/_matrix/media/v3/config", download::get_media_config);
     router.add_at("/_matrix/media/r0/config", download::get_media_config);

@@ -2,10 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import path from 'node:path';
 import test, { after } from 'node:test';
+import { crc32, deflateSync } from 'node:zlib';
 
 import { register, startServer, until } from './harness.mjs';
 
@@ -23,12 +23,6 @@ async function upload(user, body, { type, filename } = {}) {
 }
 
 const place = (uri) => uri.slice('mxc://'.length);
-
-/** Every blob that the simulated bucket keeps. */
-function blobs() {
-  const all = readdirSync(path.join(server.directory, 'state/media'), { recursive: true, withFileTypes: true });
-  return all.filter((entry) => entry.isFile() && entry.parentPath.includes('blobs'));
-}
 
 test('content comes back as it was uploaded, with its type and name', async () => {
   const body = randomBytes(70_000);
@@ -176,19 +170,22 @@ test('an upload of unknown length is stored in parts', async () => {
   assert.deepEqual((await alice.request('GET', `${DOWNLOAD}/${place(uri)}`)).body, body);
 });
 
-test('an upload that breaks off leaves nothing behind', async () => {
-  const before = blobs().length;
-  const socket = connect(server.port, '127.0.0.1');
+test('an upload that breaks off counts for nothing', async (scope) => {
+  const small = await startServer(scope, { variables: { MAX_MEDIA_PER_USER: 6_000_000 } });
+  const user = await register(small, 'user');
+  const socket = connect(small.port, '127.0.0.1');
   await new Promise((resolve) => socket.once('connect', resolve));
   socket.on('error', () => {});
   socket.write('POST /_matrix/media/v3/upload HTTP/1.1\r\nHost: hs.test\r\nContent-Length: 5000000\r\n'
-    + `Authorization: Bearer ${alice.token}\r\n\r\n`);
+    + `Authorization: Bearer ${user.token}\r\n\r\n`);
   socket.write(randomBytes(1_000_000));
-  await until(() => socket.writableLength === 0);
-  // It has begun by the time that something of it is there.
-  await until(() => blobs().length > before, { what: 'the upload to begin', seconds: 3 }).catch(() => {});
+  const fits = async () => {
+    const answer = await user.request('POST', '/_matrix/media/v3/upload', { body: randomBytes(5_000_000) });
+    return answer.status === 200;
+  };
+  await until(async () => !await fits(), { what: 'the upload to begin' });
   socket.destroy();
-  await until(() => blobs().length === before, { what: 'the broken upload to go' });
+  await until(fits, { what: 'the broken upload to go' });
 });
 
 test('a hundred megabytes pass through while the memory stays flat', async () => {
@@ -212,3 +209,62 @@ function workerd() {
   const { pid } = server.process;
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
 }
+
+/** A PNG file of one colour. */
+function png(width, height) {
+  const chunk = (type, data) => {
+    const body = Buffer.concat([Buffer.from(type), data]);
+    const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];
+    length.writeUInt32BE(data.length);
+    checksum.writeUInt32BE(crc32(body));
+    return Buffer.concat([length, body, checksum]);
+  };
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, 2, 0, 0, 0], 8);
+  const pixels = deflateSync(Buffer.alloc((width * 3 + 1) * height, 0));
+  const start = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  return Buffer.concat([start, chunk('IHDR', header), chunk('IDAT', pixels), chunk('IEND', Buffer.alloc(0))]);
+}
+
+const THUMBNAIL = '/_matrix/client/v1/media/thumbnail';
+
+test('a thumbnail is made once, in the size that was asked for, and never larger than the image', async () => {
+  const at = await upload(alice, png(640, 320), { type: 'image/png' });
+  const get = (query) => bob.request('GET', `${THUMBNAIL}/${at}`, { query });
+  const cropped = await get({ width: 32, height: 32, method: 'crop' });
+  assert.equal(cropped.status, 200);
+  assert.equal(cropped.headers.get('content-type'), 'image/png');
+  assert.equal(cropped.headers.get('content-disposition'), 'inline; filename=thumbnail.png');
+  assert.deepEqual([cropped.body.readUInt32BE(16), cropped.body.readUInt32BE(20)], [32, 32]);
+  const again = await get({ width: 32, height: 32, method: 'crop' });
+  assert.deepEqual(again.body, cropped.body);
+  const scaled = await get({ width: 300, height: 200, method: 'scale' });
+  assert.deepEqual([scaled.body.readUInt32BE(16), scaled.body.readUInt32BE(20)], [320, 160]);
+  const whole = await get({ width: 800, height: 600 });
+  assert.deepEqual(whole.body, png(640, 320));
+  assert.equal((await get({ width: 0, height: 32 })).body.errcode, 'M_INVALID_PARAM');
+  assert.equal((await get({ height: 32 })).body.errcode, 'M_MISSING_PARAM');
+  const unproven = await anyone.request('GET', `${THUMBNAIL}/${at}`, { query: { width: 32, height: 32 } });
+  assert.equal(unproven.status, 401);
+});
+
+test('a hostile image is refused, and the server lives on', async () => {
+  const bomb = png(20_000, 1000);
+  const svg = Buffer.from('<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>');
+  const cases = [
+    [bomb, 413, 'M_TOO_LARGE'],
+    [svg, 400, 'M_UNKNOWN'],
+    [png(640, 320).subarray(0, 60), 400, 'M_UNKNOWN'],
+    [Buffer.alloc(0), 400, 'M_UNKNOWN'],
+    [randomBytes(17 << 20), 413, 'M_TOO_LARGE'],
+  ];
+  for (const [body, status, errcode] of cases) {
+    const at = await upload(alice, body, { type: 'image/png' });
+    const answer = await alice.request('GET', `${THUMBNAIL}/${at}`, { query: { width: 32, height: 32 } });
+    assert.equal(answer.status, status);
+    assert.equal(answer.body.errcode, errcode);
+  }
+  assert.equal((await alice.request('GET', '/_matrix/client/v1/media/config')).status, 200);
+});
