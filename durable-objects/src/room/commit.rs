@@ -40,7 +40,7 @@ pub use self::{
     import::{ImportError, Piece},
     local::{Committed, NewEvent},
     outliers::Outlier,
-    remote::{HistoryEvent, Received, RemoteEvent},
+    remote::{HistoryEvent, Received, RemoteEvent, ToldState},
 };
 pub use selvedge_protocol::event::Author;
 

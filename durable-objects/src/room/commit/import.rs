@@ -17,11 +17,7 @@ use selvedge_protocol::{
     state_tree::{self, StateRoot},
 };
 
-use super::{
-    CommitError, Effects, Session,
-    checks::find_auth_events,
-    remote::{Received, RemoteEvent},
-};
+use super::{CommitError, Effects, Session, checks::find_auth_events, remote::Received};
 use crate::{
     database::DatabaseError,
     room::{
@@ -134,8 +130,7 @@ impl RoomEngine {
             // The history of an earlier stay ends where it ended; the room goes on from the join.
             session.meta.extremities.clear();
             session.meta.horizon = join.depth();
-            let join = RemoteEvent { pdu: join.clone(), state_before: Some(root), broadcast: false };
-            match session.receive_join(&join)? {
+            match session.receive_join(join, root)? {
                 Received::Accepted(_) => Ok(session.finish()?),
                 Received::Rejected(rule) | Received::SoftFailed(rule) => {
                     Err(ImportError::JoinForbidden(rule))

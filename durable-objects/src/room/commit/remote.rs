@@ -30,11 +30,21 @@ use crate::{
 pub struct RemoteEvent {
     /// The event.
     pub pdu: VerifiedPdu,
-    /// The state before it, as asked of another server (see [`RoomEngine::root_of`]), where previous
-    /// events are missing that nobody has.
-    pub state_before: Option<StateRoot>,
+    /// What was asked of another server (see [`RoomEngine::root_of`]), where previous events are
+    /// missing that cannot be had.
+    pub told: Option<ToldState>,
     /// Whether this server must pass it on: a join, leave or knock that was made through it.
     pub broadcast: bool,
+}
+
+/// A state of which another server told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ToldState {
+    /// The one before the event. It is taken as it is: resolving it with the states of those previous
+    /// events that are here would be resolving a second time, which may give something else.
+    Before(StateRoot),
+    /// The one after all previous events that are missing, to be resolved with those after the others.
+    AfterMissing(StateRoot),
 }
 
 /// What came of an event of another server.
@@ -64,8 +74,8 @@ pub enum Received {
 pub struct HistoryEvent {
     /// The event.
     pub pdu: VerifiedPdu,
-    /// The state before it, where its previous events are missing.
-    pub state_before: Option<StateRoot>,
+    /// What was asked of another server, where its previous events are missing.
+    pub told: Option<ToldState>,
 }
 
 /// An event with what it refers to.
@@ -124,7 +134,7 @@ impl Session<'_, '_> {
         if self.is_placed(pdu.event_id())? {
             return Ok(Received::Known);
         }
-        let around = match self.surroundings(&event.pdu, event.state_before)? {
+        let around = match self.surroundings(&event.pdu, event.told)? {
             Ok(around) => around,
             Err(missing) => return Ok(missing),
         };
@@ -145,17 +155,20 @@ impl Session<'_, '_> {
 
     /// Takes in the join that ends an import. There is no current state to check it against: what came
     /// with it becomes that.
-    pub(super) fn receive_join(&mut self, join: &RemoteEvent) -> Result<Received, CommitError> {
-        self.require_room(&join.pdu)?;
-        if self.is_placed(join.pdu.event_id())? {
+    pub(super) fn receive_join(
+        &mut self,
+        join: &VerifiedPdu,
+        before: StateRoot,
+    ) -> Result<Received, CommitError> {
+        self.require_room(join)?;
+        if self.is_placed(join.event_id())? {
             return Ok(Received::Known);
         }
-        let auth = match find_auth_events(self.writer, &join.pdu)? {
+        let auth = match find_auth_events(self.writer, join)? {
             Ok(auth) => auth,
             Err(auth) => return Ok(Received::Missing { prevs: Vec::new(), auth }),
         };
-        let before = join.state_before.unwrap_or(StateRoot::EMPTY);
-        let mut missing = join.pdu.prev_events().to_vec();
+        let mut missing = join.prev_events().to_vec();
         for index in (0..missing.len()).rev() {
             if let Some(id) = missing.get(index)
                 && self.is_placed(id)?
@@ -164,9 +177,9 @@ impl Session<'_, '_> {
             }
         }
         let around = Surroundings { auth, prevs: Vec::new(), missing, before };
-        let broken = self.check_history(&join.pdu, &around)?;
+        let broken = self.check_history(join, &around)?;
         let standing = if broken.is_none() { Standing::Accepted } else { Standing::Rejected };
-        self.place(&join.pdu, &around, standing, broken, Place::End, join.broadcast)
+        self.place(join, &around, standing, broken, Place::End, false)
     }
 
     fn receive_old(&mut self, event: &HistoryEvent, place: Place) -> Result<Received, CommitError> {
@@ -174,7 +187,7 @@ impl Session<'_, '_> {
         if self.is_placed(event.pdu.event_id())? {
             return Ok(Received::Known);
         }
-        let around = match self.surroundings(&event.pdu, event.state_before)? {
+        let around = match self.surroundings(&event.pdu, event.told)? {
             Ok(around) => around,
             Err(missing) => return Ok(missing),
         };
@@ -230,10 +243,10 @@ impl Session<'_, '_> {
     fn surroundings(
         &mut self,
         pdu: &Pdu,
-        given: Option<StateRoot>,
+        told: Option<ToldState>,
     ) -> Result<Result<Surroundings, Received>, CommitError> {
         let mut prevs = Vec::with_capacity(pdu.prev_events().len());
-        let mut roots = Vec::from_iter(given);
+        let mut roots = Vec::with_capacity(pdu.prev_events().len());
         let mut missing = Vec::new();
         for id in pdu.prev_events() {
             let prev = self.writer.find_nid(id)?.map(|nid| self.writer.event_row(nid)).transpose()?;
@@ -246,7 +259,7 @@ impl Session<'_, '_> {
             }
         }
         let auth = find_auth_events(self.writer, pdu)?;
-        let is_lost = given.is_none() && !missing.is_empty();
+        let is_lost = told.is_none() && !missing.is_empty();
         let auth = match auth {
             Ok(auth) if !is_lost => auth,
             auth => {
@@ -254,11 +267,15 @@ impl Session<'_, '_> {
                 return Ok(Err(Received::Missing { prevs, auth: auth.err().unwrap_or_default() }));
             }
         };
-        if missing.is_empty() && given.is_some() {
-            // What is known here is better than what another server says.
-            roots.remove(0);
-        }
-        let before = self.resolve(&roots)?;
+        // Where all previous events are here, what is known is better than what another server tells.
+        let before = match told.filter(|_| !missing.is_empty()) {
+            Some(ToldState::Before(root)) => root,
+            Some(ToldState::AfterMissing(root)) => {
+                roots.push(root);
+                self.resolve(&roots)?
+            }
+            None => self.resolve(&roots)?,
+        };
         Ok(Ok(Surroundings { auth, prevs, missing, before }))
     }
 

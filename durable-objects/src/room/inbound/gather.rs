@@ -17,7 +17,7 @@ use ruma::{
     },
     room_version_rules::RoomVersionRules,
 };
-use selvedge_protocol::{event::VerifiedPdu, state_tree::StateRoot};
+use selvedge_protocol::event::VerifiedPdu;
 use serde_json::value::RawValue;
 
 use crate::{
@@ -26,7 +26,7 @@ use crate::{
     matrix_error::MatrixError,
     room::{
         RoomEngine,
-        commit::{CommitError, Outlier, Received, RemoteEvent},
+        commit::{CommitError, Outlier, Received, RemoteEvent, ToldState},
         store::Standing,
     },
 };
@@ -152,11 +152,11 @@ impl<'e> Gather<'e> {
     fn commit(
         &self,
         event: &VerifiedPdu,
-        state_before: Option<StateRoot>,
+        told: Option<ToldState>,
         broadcast: bool,
     ) -> Result<Received, GatherError> {
         let local = self.engine.runtime.platform.config().server_name.clone();
-        let remote = RemoteEvent { pdu: event.clone(), state_before, broadcast };
+        let remote = RemoteEvent { pdu: event.clone(), told, broadcast };
         let (received, effects) = self.engine.receive(&local, &remote)?;
         self.engine.wake(effects);
         Ok(received)

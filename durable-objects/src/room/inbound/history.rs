@@ -44,9 +44,9 @@ impl Gather<'_> {
                     missing.push(prev.clone());
                 }
             }
-            let state_before =
+            let told =
                 if missing.is_empty() { None } else { Some(self.state_before(&event, &missing).await?) };
-            history.push(HistoryEvent { pdu: event, state_before });
+            history.push(HistoryEvent { pdu: event, told });
         }
         Ok(history)
     }

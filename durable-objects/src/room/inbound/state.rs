@@ -12,6 +12,7 @@ use ruma::{
 use selvedge_protocol::{event::VerifiedPdu, state_tree::StateRoot};
 
 use super::gather::{Gather, GatherError};
+use crate::room::commit::ToldState;
 
 /// How many bytes an answer with state may have.
 const MAX_STATE_BYTES: usize = 48 << 20;
@@ -29,7 +30,7 @@ impl Gather<'_> {
         &self,
         event: &VerifiedPdu,
         missing: &[OwnedEventId],
-    ) -> Result<StateRoot, GatherError> {
+    ) -> Result<ToldState, GatherError> {
         let (at, prev) = match missing {
             [prev] => (prev.clone(), Some(prev.clone())),
             _ => (event.event_id().to_owned(), None),
@@ -49,8 +50,10 @@ impl Gather<'_> {
         self.fetch_outliers(unknown.into_iter().collect()).await?;
         let mut state = answer.pdu_ids;
         // After those before it, so that it stands in the place of what it replaces.
+        let is_before = prev.is_none();
         state.extend(prev);
-        self.root_of_known(state)
+        let root = self.root_of_known(state)?;
+        Ok(if is_before { ToldState::Before(root) } else { ToldState::AfterMissing(root) })
     }
 
     /// The root of those of the events that could be had. Those that lack auth events could not be

@@ -40,7 +40,7 @@ impl RoomEngine {
             .open()
             .map_err(|error| MatrixError::bad_gateway(format!("Not an event: {error}")))?;
         let local = self.runtime.platform.config().server_name.clone();
-        let event = RemoteEvent { pdu, state_before: None, broadcast: true };
+        let event = RemoteEvent { pdu, told: None, broadcast: true };
         let (received, effects) = self.receive(&local, &event)?;
         self.tell(effects).await?;
         match received {

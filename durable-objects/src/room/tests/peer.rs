@@ -10,6 +10,7 @@ use selvedge_protocol::{
     event::{EventBuilder, EventReference, Pdu, VerifiedPdu},
     room_creation::build_create,
     room_creation::{Preset, RoomCreation},
+    state_tree::StateRoot,
 };
 use serde_json::value::RawValue;
 
@@ -22,7 +23,7 @@ use crate::{
         RoomEngine,
         commit::{
             Author, CommitError, Committed, HistoryEvent, ImportError, NewEvent, Outlier, Piece, Received,
-            RemoteEvent,
+            RemoteEvent, ToldState,
         },
         graph,
         state::State,
@@ -266,9 +267,10 @@ impl Peer {
         &self,
         pdu: &Pdu,
         broadcast: bool,
-        state_before: Option<selvedge_protocol::state_tree::StateRoot>,
+        state_before: Option<StateRoot>,
     ) -> Result<Received, CommitError> {
-        let event = RemoteEvent { pdu: self.verified(pdu), state_before, broadcast };
+        let event =
+            RemoteEvent { pdu: self.verified(pdu), told: state_before.map(ToldState::Before), broadcast };
         self.room.receive(&self.server, &event).map(|(received, _)| received)
     }
 
@@ -281,13 +283,13 @@ impl Peer {
         self.room.receive_outliers(&self.server, &pdus)
     }
 
-    pub fn receive_history(
-        &self,
-        events: &[(Pdu, Option<selvedge_protocol::state_tree::StateRoot>)],
-    ) -> Vec<Received> {
+    pub fn receive_history(&self, events: &[(Pdu, Option<StateRoot>)]) -> Vec<Received> {
         let events: Vec<_> = events
             .iter()
-            .map(|(pdu, state_before)| HistoryEvent { pdu: self.verified(pdu), state_before: *state_before })
+            .map(|(pdu, state_before)| HistoryEvent {
+                pdu: self.verified(pdu),
+                told: state_before.map(ToldState::Before),
+            })
             .collect();
         self.room.receive_history(&self.server, &events).unwrap().0
     }
@@ -305,8 +307,14 @@ impl Peer {
 
     /// The current state, comparable between servers.
     pub fn state(&self) -> BTreeMap<(String, String), OwnedEventId> {
-        let state = State::current(&self.room.store).unwrap().all().unwrap();
-        state
+        self.state_at(State::current(&self.room.store).unwrap().root())
+    }
+
+    /// The state at a root.
+    pub fn state_at(&self, root: StateRoot) -> BTreeMap<(String, String), OwnedEventId> {
+        State::at(&self.room.store, root)
+            .all()
+            .unwrap()
             .iter()
             .map(|event| {
                 let key = (event.pdu.event_type().to_owned(), event.pdu.state_key().unwrap().to_owned());

@@ -75,12 +75,12 @@ impl Simulation {
             (1..count).map(|index| Peer::joining(&format!("s{index}.test"), &creator)).collect();
         let peers: Vec<_> = std::iter::once(creator).chain(others).collect();
         let network = Network::new(peers.len());
-        let mut simulation = Self { chance, peers, network, forged: BTreeSet::new(), is_verbose };
+        let simulation = Self { chance, peers, network, forged: BTreeSet::new(), is_verbose };
         simulation.say(|| format!("seed {seed}, version {version}, {count} servers"));
         simulation
     }
 
-    fn say(&mut self, what: impl FnOnce() -> String) {
+    fn say(&self, what: impl FnOnce() -> String) {
         if self.is_verbose {
             eprintln!("{}", what());
         }

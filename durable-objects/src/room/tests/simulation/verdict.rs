@@ -2,8 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ruma::UserId;
-use selvedge_protocol::auth::{AuthError, check_state_dependent};
+use ruma::{OwnedEventId, UserId};
+use selvedge_protocol::{
+    auth::{AuthError, check_state_dependent},
+    event::Pdu,
+};
 
 use super::Simulation;
 use crate::{
@@ -45,11 +48,39 @@ impl Simulation {
                 .filter(|key| state.get(key) != other.get(key))
                 .map(|key| (key, state.get(key), other.get(key)))
                 .collect();
+            if !differs.is_empty() {
+                self.tell_first_difference(reference, *index);
+            }
             assert!(differs.is_empty(), "s{reference} and s{index} differ in {differs:#?}");
         }
         let extremities: BTreeSet<_> =
             resident.iter().map(|index| self.peers[*index].extremities()).collect();
         assert!(extremities.len() <= 1, "extremities differ: {extremities:?}");
+    }
+
+    /// Tells of the first event before which two servers do not have the same state.
+    fn tell_first_difference(&self, a: usize, b: usize) {
+        let mut log: Vec<_> = self.peers[a].log().iter().map(|id| self.peers[a].pdu(id)).collect();
+        log.sort_by_key(Pdu::depth);
+        for pdu in log {
+            let states = |index: usize| {
+                let event = self.peers[index].room.store.find_event(pdu.event_id()).unwrap();
+                event.and_then(|event| event.states).map(|states| self.peers[index].state_at(states.before))
+            };
+            let (Some(at_a), Some(at_b)) = (states(a), states(b)) else { continue };
+            if at_a != at_b {
+                type State = BTreeMap<(String, String), OwnedEventId>;
+                let lacks = |one: &State, other: &State| -> Vec<String> {
+                    let differs = one.iter().filter(|(key, id)| other.get(*key) != Some(*id));
+                    differs.map(|(key, id)| format!("{key:?} {id}")).collect()
+                };
+                self.say(|| format!("first before {} {}", pdu.event_id(), pdu.event_type()));
+                self.say(|| {
+                    format!("s{a} has {:#?}, s{b} has {:#?}", lacks(&at_a, &at_b), lacks(&at_b, &at_a))
+                });
+                return;
+            }
+        }
     }
 
     /// What a server has written agrees with itself, and with the rules.
