@@ -5,12 +5,14 @@
 //! - [`commit`]: the one way by which events get in.
 //! - [`graph`]: walks over events, and what other servers may see.
 //! - `wake`: telling followers afterwards.
+//! - `catalogue`: what is found by time, thread or words.
 //! - `listing`: the published room directory as a follower.
 //! - `client`: what this server's clients do.
 //! - [`view`]: the room as one user sees it.
 //! - `sync`: what is new to a client.
 //! - `receipts`, `typing`: what goes along with the events.
 
+mod catalogue;
 mod client;
 pub mod commit;
 mod device_list;
@@ -36,7 +38,8 @@ mod wake;
 use std::rc::Rc;
 
 use self::{
-    importing::Importing, listing::Listed, store::Store, sync::SentMembers, typing::Typing, wake::Wakes,
+    catalogue::Lag, importing::Importing, listing::Listed, store::Store, sync::SentMembers, typing::Typing,
+    wake::Wakes,
 };
 use crate::{
     engine::{Engine, Runtime},
@@ -44,12 +47,12 @@ use crate::{
     migrations::Migration,
     rpc::room::{
         AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
-        DraftInvitation, FinishImport, ForgetAlias, GetAliasRights, GetContext, GetEvent, GetJoinedMembers,
-        GetMembers, GetMembership, GetMessages, GetResidentServers, GetRoomVersion, GetState, GetStateEvent,
-        ImportPiece, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts,
-        ReceiveTyping, RedactEvent, ReleaseImport, ReserveImport, SendMessage, SendState, ServeAuthChain,
-        ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds, SetReceipts, SetTyping,
-        SyncRoom, UpdateMemberProfile,
+        DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights, GetContext,
+        GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetRelations, GetResidentServers,
+        GetRoomVersion, GetState, GetStateEvent, GetThreads, ImportPiece, ProposeMembership, PullForServer,
+        PullRoomSummary, ReceivePdus, ReceiveReceipts, ReceiveTyping, RedactEvent, ReleaseImport,
+        ReserveImport, SendMessage, SendState, ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents,
+        ServeState, ServeStateIds, SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
     },
 };
 
@@ -62,6 +65,7 @@ pub struct RoomEngine {
     sent_members: SentMembers,
     typing: Typing,
     listed: Listed,
+    lag: Lag,
     importing: Importing,
 }
 
@@ -71,6 +75,7 @@ impl Engine for RoomEngine {
         (10, include_str!("../../schema/room/0010_listing.sql")),
         (20, include_str!("../../schema/room/0020_device_list.sql")),
         (30, include_str!("../../schema/room/0030_receipt.sql")),
+        (11, include_str!("../../schema/room/0011_catalogue.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -81,6 +86,7 @@ impl Engine for RoomEngine {
             sent_members: SentMembers::default(),
             typing: Typing::default(),
             listed: Listed::default(),
+            lag: Lag::default(),
             importing: Importing::default(),
         }
     }
@@ -124,6 +130,9 @@ impl Engine for RoomEngine {
             async GetEvent => get_event,
             async GetMessages => get_messages,
             async GetContext => get_context,
+            async GetRelations => get_relations,
+            async GetThreads => get_threads,
+            async FindEventByTimestamp => find_event_by_timestamp,
             async GetState => get_state,
             async GetStateEvent => get_state_event,
             async GetMembers => get_members,

@@ -5,11 +5,13 @@ mod account_data;
 mod device;
 mod e2ee;
 mod filter;
+mod invitation;
 mod media;
 mod membership;
 mod password;
 mod profile;
 mod push_rules;
+mod reading;
 mod room_task;
 mod session;
 mod short_lived_token;
@@ -172,6 +174,8 @@ impl UserEngine {
             sync user::GetDehydratedDevice => get_dehydrated_device,
             sync user::DeleteDehydratedDevice => delete_dehydrated_device,
             sync user::GetDehydratedEvents => get_dehydrated_events,
+            sync user::OpenRoom => open_room,
+            sync user::PrepareInvitation => prepare_invitation,
             sync user::Sync => sync,
             sync user::StoreSeen => store_seen,
             sync user::ReserveMedia => reserve_media,

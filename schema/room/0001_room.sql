@@ -104,13 +104,21 @@ CREATE TABLE pending_redaction (
 -- Events of the log that relate to another.
 CREATE TABLE relation (
     parent     TEXT NOT NULL,    -- event id
+    rel_type   TEXT NOT NULL,
     position   INTEGER NOT NULL, -- of the child
     child      INTEGER NOT NULL, -- nid
-    rel_type   TEXT NOT NULL,
     event_type TEXT NOT NULL,    -- of the child
     sender     TEXT NOT NULL,    -- of the child
     key        TEXT,             -- of an annotation
-    PRIMARY KEY (parent, position)
+    count      INTEGER,          -- on the last row of a thread: how many there are
+    PRIMARY KEY (parent, rel_type, position)
+) STRICT, WITHOUT ROWID;
+
+-- Users of this server who have written in a thread.
+CREATE TABLE thread_participant (
+    root    TEXT NOT NULL, -- event id
+    user_id TEXT NOT NULL,
+    PRIMARY KEY (root, user_id)
 ) STRICT, WITHOUT ROWID;
 
 -- Users of this server that have a membership in the current state.

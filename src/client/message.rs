@@ -4,14 +4,18 @@ use ruma::api::client::{
     context::get_context::v3 as get_context,
     message::{get_message_events::v3 as get_message_events, send_message_event::v3 as send_message_event},
     redact::redact_event::v3 as redact_event,
-    room::get_room_event::v3 as get_room_event,
+    room::{get_event_by_timestamp::v1 as get_event_by_timestamp, get_room_event::v3 as get_room_event},
 };
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
-    rpc::room::{GetContext, GetEvent, GetMessages, Reader, RedactEvent, SendMessage, TimelineFilter},
+    rpc::room::{
+        DatedEvent, FindEventByTimestamp, GetContext, GetEvent, GetMessages, RedactEvent, SendMessage,
+        TimelineFilter,
+    },
 };
 use serde_json::value::RawValue;
 
+use super::reading::open;
 use crate::{
     answer::Json,
     body::WithQuery,
@@ -73,18 +77,14 @@ fn timeline_filter<R>(request: &WithQuery<R>) -> Result<TimelineFilter, MatrixEr
     )
 }
 
-/// Who reads.
-pub fn reader(auth: ClientAuth) -> Reader {
-    Reader { user_id: auth.user_id, device_id: auth.device_id, ignored_users: Vec::new() }
-}
-
 /// `GET /_matrix/client/v3/rooms/{roomId}/event/{eventId}`
 pub async fn get_room_event(
     ctx: Ctx,
     GuestsToo(auth): GuestsToo,
     request: get_room_event::Request,
 ) -> Result<Json, MatrixError> {
-    let command = GetEvent { reader: reader(auth), event_id: request.event_id };
+    let (reader, []) = open(&ctx, auth, &request.room_id, []).await?;
+    let command = GetEvent { reader, event_id: request.event_id };
     ctx.call(&request.room_id, &command).await.map(Json::from)
 }
 
@@ -96,14 +96,9 @@ pub async fn get_message_events(
 ) -> Result<Json, MatrixError> {
     let filter = timeline_filter(&request)?;
     let request = request.request;
-    let command = GetMessages {
-        reader: reader(auth),
-        from: request.from,
-        to: request.to,
-        direction: request.dir,
-        limit: bounded(request.limit),
-        filter,
-    };
+    let (reader, [from, to]) = open(&ctx, auth, &request.room_id, [request.from, request.to]).await?;
+    let command =
+        GetMessages { reader, from, to, direction: request.dir, limit: bounded(request.limit), filter };
     ctx.call(&request.room_id, &command).await.map(Json::from)
 }
 
@@ -115,11 +110,20 @@ pub async fn get_context(
 ) -> Result<Json, MatrixError> {
     let filter = timeline_filter(&request)?;
     let request = request.request;
-    let command = GetContext {
-        reader: reader(auth),
-        event_id: request.event_id,
-        limit: bounded(request.limit),
-        filter,
-    };
+    let (reader, []) = open(&ctx, auth, &request.room_id, []).await?;
+    let command = GetContext { reader, event_id: request.event_id, limit: bounded(request.limit), filter };
     ctx.call(&request.room_id, &command).await.map(Json::from)
+}
+
+/// `GET /_matrix/client/v1/rooms/{roomId}/timestamp_to_event`
+pub async fn get_event_by_timestamp(
+    ctx: Ctx,
+    auth: ClientAuth,
+    request: get_event_by_timestamp::Request,
+) -> Result<get_event_by_timestamp::Response, MatrixError> {
+    let command =
+        FindEventByTimestamp { user_id: auth.user_id, timestamp: request.ts, direction: request.dir };
+    let found: Option<DatedEvent> = ctx.call(&request.room_id, &command).await?;
+    let found = found.ok_or_else(|| MatrixError::not_found("There is no event in this direction"))?;
+    Ok(get_event_by_timestamp::Response::new(found.event_id, found.origin_server_ts))
 }

@@ -7,6 +7,7 @@ mod encryption;
 mod management;
 mod propagation;
 mod push_rules;
+mod relations;
 mod rooms;
 mod sync;
 mod user_data;

@@ -18,8 +18,8 @@ use crate::{
     admin::{register, registration_tokens},
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
-        membership, message, moderation, profile, push_rules, receipt, registration, room, room_alias,
-        session, state, sync, to_device, typing,
+        membership, message, moderation, profile, push_rules, receipt, registration, relations, room,
+        room_alias, session, state, sync, to_device, typing,
     },
     discovery, federation, metrics,
 };
@@ -119,6 +119,11 @@ fn rooms(router: &mut Router) {
     router.add(message::get_room_event);
     router.add(message::get_message_events);
     router.add(message::get_context);
+    router.add(message::get_event_by_timestamp);
+    router.add(relations::get_relating_events);
+    router.add(relations::get_relating_events_with_rel_type);
+    router.add(relations::get_relating_events_with_rel_type_and_event_type);
+    router.add(relations::get_threads);
 }
 
 /// `[C-S §11.2]` Room membership.

@@ -2,12 +2,15 @@
 
 mod alias;
 mod backfill;
+mod by_time;
 mod creation;
 mod join;
 mod membership;
 mod read_state;
+mod relations;
 mod send;
 mod summary;
+mod threads;
 mod timeline;
 
 use std::rc::Rc;

@@ -123,7 +123,7 @@ impl RoomEngine {
         })?;
         if is_public {
             let broadcast = user_id.server_name() == local;
-            self.wake(Effects { position: Some(position), broadcast, memberships: Vec::new() });
+            self.wake(Effects { position: Some(position), broadcast, ..Effects::default() });
         } else {
             self.wake_one(user_id, position);
         }

@@ -2,6 +2,7 @@
 //! one transaction.
 
 mod cache;
+mod catalogue;
 mod device_list;
 mod edges;
 mod events;
@@ -28,6 +29,7 @@ use selvedge_protocol::{
 
 use self::cache::Cache;
 pub use self::{
+    catalogue::{Found, Words},
     edges::{Gap, MissingPrev},
     events::{EventRow, NewRow, Standing, States, StoredEvent, Txn},
     keys::StateKey,
@@ -36,7 +38,7 @@ pub use self::{
     members::{LocalMember, MemberRow, ResidentServer},
     meta::RoomMeta,
     receipts::Receipt,
-    relations::RelationRow,
+    relations::{Children, RelationRow},
 };
 use crate::database::{DatabaseError, DatabaseExt, Db};
 

@@ -2,12 +2,15 @@
 //!
 //! Every endpoint that serves events to clients goes through a [`View`].
 
+mod aggregations;
+
 use std::{cell::RefCell, rc::Rc};
 
 use ruma::{UserId, events::room::member::MembershipState, room_version_rules::RoomVersionRules};
 pub use selvedge_protocol::json::ObjectWriter;
 use selvedge_protocol::{event::Pdu, state_tree::StateRoot, visibility};
 
+use self::aggregations::Bundle;
 use super::{
     state::State,
     store::{Store, StoredEvent},
@@ -60,13 +63,19 @@ impl<'a> View<'a> {
 
     /// Whether the user may see an event that is in the log, and wants to `[C-S §11.10, §11.25]`.
     pub fn shows(&self, event: &StoredEvent) -> Result<bool, DatabaseError> {
+        Ok(!self.ignores(event) && self.may_see(event)?)
+    }
+
+    /// Whether the user does not want to see an event. State is shown whoever sent it: clients could not make sense of
+    /// the room without.
+    pub fn ignores(&self, event: &StoredEvent) -> bool {
+        event.pdu.state_key().is_none()
+            && self.reader.ignored_users.iter().any(|ignored| ignored == event.pdu.sender())
+    }
+
+    /// Whether the user may see an event that is in the log, wanted or not.
+    pub fn may_see(&self, event: &StoredEvent) -> Result<bool, DatabaseError> {
         let (Some(position), Some(states)) = (event.position, event.states) else { return Ok(false) };
-        // State is shown whoever sent it: clients could not make sense of the room without.
-        let is_ignored = event.pdu.state_key().is_none()
-            && self.reader.ignored_users.iter().any(|ignored| ignored == event.pdu.sender());
-        if is_ignored {
-            return Ok(false);
-        }
         let before = self.standing(states.before)?;
         let joined_since = position < self.joined_until;
         Ok(visibility::user_may_see(&event.pdu, &self.reader.user_id, &before, joined_since))
@@ -85,6 +94,16 @@ impl<'a> View<'a> {
 
     /// The JSON of an event for the user. Whether they may see it is not asked here.
     pub fn render(&self, event: &StoredEvent, form: Form) -> Result<String, DatabaseError> {
+        self.render_with(event, form, Bundle::All)
+    }
+
+    /// The JSON of an event as if it were redacted, with what others have made of it.
+    pub fn render_redacted(&self, event: &StoredEvent, form: Form) -> Result<String, DatabaseError> {
+        let pdu = Rc::new(event.pdu.redacted(&self.rules.redaction));
+        self.render(&StoredEvent { pdu, ..event.clone() }, form)
+    }
+
+    fn render_with(&self, event: &StoredEvent, form: Form, bundle: Bundle) -> Result<String, DatabaseError> {
         let mut json = ObjectWriter::new();
         match form {
             Form::Federation => {
@@ -97,7 +116,11 @@ impl<'a> View<'a> {
             }
             Form::Client | Form::WithoutRoom => self.client_members(event, form, &mut json)?,
         }
-        json.member("unsigned", &self.unsigned(event)?);
+        let mut unsigned = self.unsigned(event)?;
+        if let Some(aggregations) = self.aggregations(event, form, bundle)? {
+            unsigned.member("m.relations", &aggregations);
+        }
+        json.member("unsigned", &unsigned.finish());
         Ok(json.finish())
     }
 
@@ -143,7 +166,7 @@ impl<'a> View<'a> {
     }
 
     /// What the server adds to an event `[C-S §7.3, UnsignedData]`.
-    fn unsigned(&self, event: &StoredEvent) -> Result<String, DatabaseError> {
+    fn unsigned(&self, event: &StoredEvent) -> Result<ObjectWriter, DatabaseError> {
         let mut json = ObjectWriter::new();
         let age = self.now.saturating_sub(event.pdu.origin_server_ts().get().into());
         json.member("age", &age.to_string());
@@ -166,7 +189,7 @@ impl<'a> View<'a> {
         {
             json.string("transaction_id", &txn.txn_id);
         }
-        Ok(json.finish())
+        Ok(json)
     }
 }
 

@@ -207,6 +207,7 @@ impl RoomEngine {
             }
             is_done &= self.tell_directory().await?;
             is_done &= self.tell_residents().await?;
+            self.catalogue_sometimes()?;
             if !is_done {
                 return Ok(false);
             }

@@ -11,6 +11,7 @@ mod import;
 mod inbound;
 mod membership;
 mod reader;
+mod relations;
 mod send;
 mod state;
 mod summary;
@@ -21,7 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     alias::*, creation::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*, import::*,
-    inbound::*, membership::*, reader::*, send::*, state::*, summary::*, sync::*, timeline::*,
+    inbound::*, membership::*, reader::*, relations::*, send::*, state::*, summary::*, sync::*, timeline::*,
 };
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later
@@ -31,6 +32,9 @@ pub use self::{
 pub struct LogPosition(pub u64);
 
 impl LogPosition {
+    /// After all entries of any log.
+    pub const MAX: Self = Self((1 << 53) - 1);
+
     /// The token by which clients page through the timeline from just after this position, or backwards
     /// from this position on: `prev_batch`, `from`, `to`, `start`, `end`, `at`.
     pub fn token(self) -> String {

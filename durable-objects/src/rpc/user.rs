@@ -7,12 +7,14 @@ mod dehydrated_device;
 mod device;
 mod e2ee;
 mod filter;
+mod invitation;
 mod media;
 mod profile;
 mod push_rules;
+mod reading;
 mod sync;
 
 pub use self::{
-    account::*, account_data::*, backup::*, dehydrated_device::*, device::*, e2ee::*, filter::*, media::*,
-    profile::*, push_rules::*, sync::*,
+    account::*, account_data::*, backup::*, dehydrated_device::*, device::*, e2ee::*, filter::*,
+    invitation::*, media::*, profile::*, push_rules::*, reading::*, sync::*,
 };

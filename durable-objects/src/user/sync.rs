@@ -17,7 +17,7 @@ use futures_util::FutureExt;
 use ruma::api::client::filter::FilterDefinition;
 use serde_json::value::to_raw_value;
 
-pub(super) use self::{chosen::Chosen, seen::SeenLog, stream::Stream, volatile::Volatile};
+pub(super) use self::{chosen::Chosen, rooms::seen, seen::SeenLog, stream::Stream, volatile::Volatile};
 use super::{UserEngine, e2ee::Inbox};
 use crate::{
     database::{DatabaseError, DatabaseExt},

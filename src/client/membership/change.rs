@@ -8,7 +8,10 @@ use selvedge_durable_objects::{
 use serde_json::{Map, Value};
 
 use crate::{
-    client::{elsewhere, invitee::invitee},
+    client::{
+        elsewhere,
+        invitee::{invitee, member_profile},
+    },
     context::Ctx,
     extract::ClientAuth,
 };
@@ -45,9 +48,8 @@ pub async fn change_membership(
     let Change { action, target, mut content, renews, mut via } = change;
     let third_party_signed = content.remove("third_party_signed").filter(Value::is_object);
     let profile = match action {
-        MembershipAction::Join | MembershipAction::Knock | MembershipAction::Invite => {
-            invitee(ctx, &target).await?.profile
-        }
+        MembershipAction::Join | MembershipAction::Knock => member_profile(ctx, &auth.user_id).await?,
+        MembershipAction::Invite => invitee(ctx, &auth.user_id, &target).await?.profile,
         _ => MemberProfile::default(),
     };
     let command = ChangeMembership {

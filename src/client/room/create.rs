@@ -31,7 +31,7 @@ use serde_json::{Map, Value, value::RawValue};
 
 use crate::{
     client::{
-        invitee::invitee,
+        invitee::{invitee, member_profile},
         membership::{Change, change_membership},
         room_alias::check_new_alias,
         third_party_invite,
@@ -144,12 +144,12 @@ async fn create(
     is_direct: bool,
 ) -> Result<OwnedRoomId, MatrixError> {
     let rules = rules_of(&plan.version)?;
-    let creator = invitee(ctx, &auth.user_id).await?.profile;
+    let creator = member_profile(ctx, &auth.user_id).await?;
     let (here, elsewhere): (Vec<&OwnedUserId>, Vec<&OwnedUserId>) =
         plan.invite.iter().partition(|user| user.server_name() == ctx.server_name());
     let mut invite: Vec<Invitee> = Vec::with_capacity(here.len());
     for user in here {
-        invite.push(invitee(ctx, user).await?);
+        invite.push(invitee(ctx, &auth.user_id, user).await?);
     }
     let state: Vec<NewState> =
         plan.state(&rules.authorization).into_iter().map(new_state).collect::<Result<_, _>>()?;

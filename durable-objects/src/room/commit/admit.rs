@@ -13,6 +13,7 @@ use selvedge_protocol::{
 use super::{GAP, Session, checks::nids};
 use crate::{
     database::DatabaseError,
+    room::catalogue,
     room::state::State,
     room::store::{Gap, LogKind, MissingPrev, NewEntry, NewRow, Standing, States, StoredEvent, Txn},
     rpc::room::LogPosition,
@@ -287,8 +288,12 @@ impl Session<'_, '_> {
         let entry =
             NewEntry { position, kind: LogKind::Event, nid: Some(nid), root, broadcast, subject: None };
         self.writer.insert_log(&entry)?;
+        if admission.place != Place::End {
+            catalogue::enter_late(self.writer, pdu, position)?;
+        }
         if let Some(relation) = relations::relation(pdu) {
-            self.writer.insert_relation(&relation, position, nid, pdu)?;
+            let is_local = pdu.sender().server_name() == self.local;
+            self.writer.insert_relation(&relation, position, nid, pdu, is_local)?;
         }
         Ok(())
     }

@@ -95,7 +95,12 @@ impl Session<'_, '_> {
 
     fn redact(&mut self, target: &Rc<StoredEvent>, redaction: EventNid) -> Result<(), DatabaseError> {
         if let (Some(position), Some(relation)) = (target.position, relations::relation(&target.pdu)) {
-            self.writer.delete_relation(&relation.event_id, position)?;
+            self.writer.delete_relation(&relation, position, target.pdu.sender())?;
+        }
+        if let Some(position) = target.position
+            && position <= self.writer.catalogued()?
+        {
+            self.writer.remove_words(position)?;
         }
         let redacted = target.pdu.redacted(&self.rules.redaction);
         self.writer.set_redacted(target.nid, redaction, &redacted)

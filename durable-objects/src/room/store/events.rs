@@ -23,8 +23,12 @@ macro_rules! columns {
     };
 }
 const BY_NID: &str = concat!("SELECT ", columns!(), " FROM event WHERE nid = ?");
-const IN_LOG: &str =
-    concat!("SELECT ", columns!(), ", log.broadcast FROM log JOIN event USING (nid) WHERE log.position = ?");
+const IN_LOG: &str = concat!(
+    "SELECT ",
+    columns!(),
+    ", (SELECT broadcast FROM log WHERE log.position = event.position) FROM event \
+     WHERE nid = (SELECT nid FROM log WHERE log.position = ?)"
+);
 const NID_OF: &str = "SELECT nid FROM event WHERE event_id = ?";
 const ID_OF: &str = "SELECT event_id FROM event WHERE nid = ?";
 const ROW: &str =

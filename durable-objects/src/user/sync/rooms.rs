@@ -76,7 +76,7 @@ fn standing(asked: &Asked, row: &Membership) -> Result<Option<Standing>, Databas
 }
 
 /// How far a client with this token has seen a room.
-fn seen(token: &SyncToken, row: &Membership) -> Option<LogPosition> {
+pub(in crate::user) fn seen(token: &SyncToken, row: &Membership) -> Option<LogPosition> {
     let carried = token.seen.iter().find(|seen| seen.room == row.room);
     carried.map_or_else(|| row.seen.at(token.chain, token.stream), |seen| Some(seen.position))
 }

@@ -10,7 +10,7 @@ use crate::{
     room::{
         RoomEngine,
         filter::lets_through,
-        store::{LogEntry, StoredEvent},
+        store::{Children, LogEntry, RelationRow, StoredEvent},
         view::View,
     },
     rpc::room::{LogPosition, TimelineFilter},
@@ -22,6 +22,8 @@ const MAX_SCANNED: u32 = 2_000;
 const BATCH: u32 = 100;
 /// How many children of an event are looked at for `related_by_senders` and `related_by_rel_types`.
 const MAX_CHILDREN: u32 = 1_000;
+/// How many kinds of relations are looked at.
+const MAX_KINDS: u32 = 20;
 
 /// Where to look, and how far.
 #[derive(Debug, Clone, Copy)]
@@ -111,15 +113,29 @@ impl RoomEngine {
         if filter.related_by_senders.is_empty() && filter.related_by_rel_types.is_empty() {
             return Ok(true);
         }
-        let end = self.store.meta()?.last_position;
-        let children = self.store.children(event.pdu.event_id(), LogPosition(0), end, MAX_CHILDREN)?;
-        Ok(children.iter().any(|child| {
-            let by_sender = filter.related_by_senders.is_empty()
-                || filter.related_by_senders.iter().any(|sender| *sender == child.sender);
-            let by_type = filter.related_by_rel_types.is_empty()
-                || filter.related_by_rel_types.iter().any(|rel_type| *rel_type == child.rel_type);
-            by_sender && by_type
-        }))
+        let parent = event.pdu.event_id();
+        let kinds = match filter.related_by_rel_types.as_slice() {
+            [] => self.store.relation_kinds(parent, MAX_KINDS)?,
+            kinds => kinds.to_vec(),
+        };
+        for rel_type in kinds {
+            let children = self.store.children(&Children {
+                parent,
+                rel_type: &rel_type,
+                after: LogPosition(0),
+                up_to: LogPosition::MAX,
+                is_forward: false,
+                limit: MAX_CHILDREN,
+            })?;
+            let by_sender = |child: &RelationRow| {
+                filter.related_by_senders.is_empty()
+                    || filter.related_by_senders.iter().any(|sender| *sender == child.sender)
+            };
+            if children.iter().any(by_sender) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Fetches history that is not here, where the stretch runs into a place where some is missing.

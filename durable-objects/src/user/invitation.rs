@@ -1,0 +1,30 @@
+//! Invitations to rooms.
+
+use ruma::api::error::ErrorCode;
+use serde_json::{Map, Value};
+
+use super::UserEngine;
+use crate::{
+    matrix_error::MatrixError,
+    rpc::user::{GetProfile, PrepareInvitation},
+};
+
+impl UserEngine {
+    pub(super) fn prepare_invitation(&self, _: PrepareInvitation) -> Result<Map<String, Value>, MatrixError> {
+        if self.blocks_invitations()? {
+            return Err(MatrixError::new(403, ErrorCode::InviteBlocked, "The user takes no invitations"));
+        }
+        self.get_profile(GetProfile {})
+    }
+
+    /// Whether the user has chosen to take no invitations at all `[C-S §11.26]`.
+    pub(super) fn blocks_invitations(&self) -> Result<bool, MatrixError> {
+        #[derive(serde::Deserialize)]
+        struct Config {
+            default_action: Option<String>,
+        }
+        let content = self.account_data("", "m.invite_permission_config")?;
+        let config = content.and_then(|content| serde_json::from_str::<Config>(&content).ok());
+        Ok(config.and_then(|config| config.default_action).as_deref() == Some("block"))
+    }
+}
