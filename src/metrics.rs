@@ -21,7 +21,7 @@ pub fn record(template: &'static str, method: &str, status: u16, cost: Ledger) {
     TOTALS.with_borrow_mut(|all| {
         let totals = all.entry((template, method.to_owned(), status)).or_default();
         totals.requests = totals.requests.saturating_add(1);
-        totals.cost += cost;
+        totals.cost = totals.cost.plus(cost);
     });
 }
 

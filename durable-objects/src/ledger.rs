@@ -6,7 +6,6 @@
 use std::{
     cell::Cell,
     future::Future,
-    ops::{Add, AddAssign},
     pin::Pin,
     task::{Context, Poll},
 };
@@ -24,21 +23,15 @@ pub struct Ledger {
     pub rows_written: u64,
 }
 
-impl Add for Ledger {
-    type Output = Self;
-
-    fn add(self, other: Self) -> Self {
+impl Ledger {
+    /// Both costs together.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Self {
         Self {
             calls: self.calls.saturating_add(other.calls),
             rows_read: self.rows_read.saturating_add(other.rows_read),
             rows_written: self.rows_written.saturating_add(other.rows_written),
         }
-    }
-}
-
-impl AddAssign for Ledger {
-    fn add_assign(&mut self, other: Self) {
-        *self = *self + other;
     }
 }
 
@@ -48,7 +41,7 @@ thread_local! {
 
 /// Adds `cost` to the operation under way.
 pub fn add(cost: Ledger) {
-    CURRENT.set(CURRENT.get() + cost);
+    CURRENT.set(CURRENT.get().plus(cost));
 }
 
 /// Counts rows read.

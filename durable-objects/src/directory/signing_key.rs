@@ -42,8 +42,8 @@ impl DirectoryEngine {
 
     fn generate(&self) -> (String, Vec<u8>) {
         let platform = self.runtime.platform.as_ref();
-        let version: String = random::<3>(platform).iter().map(|byte| format!("{byte:02x}")).collect();
-        (format!("a_{version}"), random::<32>(platform).to_vec())
+        let [a, b, c] = random::<3>(platform);
+        (format!("a_{a:02x}{b:02x}{c:02x}"), random::<32>(platform).to_vec())
     }
 
     fn replace(&self, (version, seed): (String, Vec<u8>)) -> Result<(String, Vec<u8>), DatabaseError> {

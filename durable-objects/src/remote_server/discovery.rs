@@ -72,15 +72,12 @@ async fn find(platform: &dyn Platform, name: &ServerName, failures: u64) -> Foun
         return fixed(Ok(base_url));
     }
     // Step 3: the well-known file.
-    let (delegate, lifetime) = match well_known(platform, name).await {
-        Ok(found) => found,
-        Err(_) => {
-            // Steps 4 to 6. Failures are looked at again sooner than successes, at growing intervals.
-            let exponent = u32::try_from(failures.min(6)).unwrap_or(6);
-            let lifetime = MINUTE.saturating_mul(1 << exponent).min(HOUR);
-            let base_url = by_service_record(platform, name).await;
-            return Found { base_url, failures: failures.saturating_add(1), lifetime };
-        }
+    let Ok((delegate, lifetime)) = well_known(platform, name).await else {
+        // Steps 4 to 6. Failures are looked at again sooner than successes, at growing intervals.
+        let exponent = u32::try_from(failures.min(6)).unwrap_or(6);
+        let lifetime = MINUTE.saturating_mul(1 << exponent).min(HOUR);
+        let base_url = by_service_record(platform, name).await;
+        return Found { base_url, failures: failures.saturating_add(1), lifetime };
     };
     if !platform.config().allow_private_addresses && is_private(delegate.host()) {
         return Found {

@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ruma::{MilliSecondsSinceUnixEpoch, UInt, api::federation::transactions::send_transaction_message};
 use serde_json::value::RawValue;
 
@@ -37,10 +38,10 @@ const MAX_VOLATILE: usize = 100;
 /// Transactions sent by one alarm, whose time is bounded.
 const MAX_IN_A_ROW: usize = 20;
 /// A server that did not answer for so long gets only the latest of each room.
-const CATCH_UP_AFTER: Duration = Duration::from_secs(15 * 60);
+const CATCH_UP_AFTER: Duration = Duration::from_mins(15);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LAST_RETRY: Duration = Duration::from_secs(3600);
-const TIMEOUT: Duration = Duration::from_secs(60);
+const LAST_RETRY: Duration = Duration::from_hours(1);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -225,7 +226,7 @@ impl RemoteServerEngine {
         // Nothing awaits from here on: what was taken from memory is in the stored transaction.
         let token = random::<9>(self.runtime.platform.as_ref());
         let transaction = StoredTransaction {
-            txn_id: token.iter().map(|byte| format!("{byte:02x}")).collect(),
+            txn_id: URL_SAFE_NO_PAD.encode(token),
             pdus: serde_json::to_string(&pdus)?,
             edus: serde_json::to_string(&edus)?,
             cursors,

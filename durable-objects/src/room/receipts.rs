@@ -143,9 +143,9 @@ impl RoomEngine {
             if receipt.kind != ReceiptKind::Read || receipt.user_id.server_name() != local {
                 continue;
             }
-            let mut data = json!({"ts": receipt.ts});
+            let mut data = Map::from_iter([("ts".to_owned(), json!(receipt.ts))]);
             if !receipt.thread.is_empty() {
-                data["thread_id"] = Value::from(receipt.thread);
+                data.insert("thread_id".to_owned(), Value::from(receipt.thread));
             }
             // An EDU has one receipt a user. The one for all threads counts most; else the latest.
             let entry = json!({"event_ids": [receipt.event_id], "data": data});

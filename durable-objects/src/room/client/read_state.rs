@@ -161,7 +161,7 @@ impl RoomEngine {
         let mut joined = Map::new();
         for event in state.of_type("m.room.member", None, usize::MAX)? {
             let content = event.pdu.content_object();
-            let text = |name: &str| content.get(name).and_then(|value| value.as_str());
+            let text = |name: &str| content.get(name).and_then(selvedge_protocol::json::Value::as_str);
             let (Some(user), Some("join")) = (event.pdu.state_key(), text("membership").as_deref()) else {
                 continue;
             };

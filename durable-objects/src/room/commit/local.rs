@@ -3,14 +3,13 @@
 use std::rc::Rc;
 
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedUserId, RoomVersionId, ServerName,
-    room_version_rules::{EventsReferenceFormatVersion, RoomVersionRules},
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedUserId, RoomVersionId,
+    room_version_rules::EventsReferenceFormatVersion,
 };
 use selvedge_protocol::{
     auth::{auth_types_for_event, check_create},
     event::{Author, BuildError, EventBuilder, EventReference, MAX_PREV_EVENTS, Pdu},
     json::{Object, Strictness, canonicalize},
-    nid::EventNid,
     state_tree::StateRoot,
 };
 

@@ -54,7 +54,7 @@ impl RoomEngine {
     ) -> Result<AcceptedMembership, MatrixError> {
         let before = event.states.ok_or_else(|| MatrixError::internal("A join without state"))?.before;
         let state = State::at(&self.store, before);
-        let heroes = if omit_members { self.heroes(&state, event)? } else { BTreeSet::new() };
+        let heroes = if omit_members { heroes(&state, event)? } else { BTreeSet::new() };
         let mut nids = Vec::new();
         let mut members_omitted = false;
         for entry in state.entries() {
@@ -89,22 +89,6 @@ impl RoomEngine {
         nids.into_iter().map(text).collect()
     }
 
-    /// The members that a room without a name is called after.
-    fn heroes(&self, state: &State, event: &StoredEvent) -> Result<BTreeSet<EventNid>, DatabaseError> {
-        for event_type in ["m.room.name", "m.room.canonical_alias"] {
-            if state.get(event_type, "")?.is_some() {
-                return Ok(BTreeSet::new());
-            }
-        }
-        let members = state.of_type("m.room.member", None, MAX_MEMBERS)?;
-        let heroes = members.into_iter().filter(|member| {
-            let membership = member.pdu.content_str("membership");
-            matches!(membership.as_deref(), Some("join" | "invite"))
-                && member.pdu.state_key() != event.pdu.state_key()
-        });
-        Ok(heroes.take(MAX_HEROES).map(|member| member.nid).collect())
-    }
-
     /// The servers with joined users, but for one that the event brought in.
     fn servers_before(&self, event: &StoredEvent) -> Result<Vec<OwnedServerName>, DatabaseError> {
         let newcomer = event.pdu.sender().server_name();
@@ -114,4 +98,20 @@ impl RoomEngine {
         names.extend(others.map(|server| server.name));
         Ok(names)
     }
+}
+
+/// The members that a room without a name is called after.
+fn heroes(state: &State, event: &StoredEvent) -> Result<BTreeSet<EventNid>, DatabaseError> {
+    for event_type in ["m.room.name", "m.room.canonical_alias"] {
+        if state.get(event_type, "")?.is_some() {
+            return Ok(BTreeSet::new());
+        }
+    }
+    let members = state.of_type("m.room.member", None, MAX_MEMBERS)?;
+    let heroes = members.into_iter().filter(|member| {
+        let membership = member.pdu.content_str("membership");
+        matches!(membership.as_deref(), Some("join" | "invite"))
+            && member.pdu.state_key() != event.pdu.state_key()
+    });
+    Ok(heroes.take(MAX_HEROES).map(|member| member.nid).collect())
 }

@@ -167,7 +167,7 @@ mod tests {
             for (chain, stream_step, position_step) in steps {
                 let last = truth.iter().rev().find(|(of, ..)| *of == chain).copied();
                 let (_, stream, position) = last.unwrap_or_default();
-                let (stream, position) = (stream + stream_step, position + position_step);
+                let (stream, position) = (stream.saturating_add(stream_step), position.saturating_add(position_step));
                 truth.push((chain, stream, position));
                 seen.note(chain, stream, LogPosition(position));
                 prop_assert_eq!(seen.at(chain, stream), Some(LogPosition(position)), "the newest is exact");
