@@ -15,6 +15,7 @@ pub mod keys;
 pub mod membership;
 pub mod message;
 pub mod moderation;
+pub mod presence;
 pub mod profile;
 pub mod push_rules;
 mod reading;

@@ -6,6 +6,7 @@ mod discovery;
 mod edu;
 mod find_event;
 mod inbound;
+mod presence;
 mod queue;
 mod store;
 mod verify_keys;

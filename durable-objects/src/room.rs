@@ -12,6 +12,7 @@
 //! - `sync`: what is new to a client.
 //! - `receipts`, `typing`: what goes along with the events.
 
+mod audience;
 mod catalogue;
 mod client;
 pub mod commit;
@@ -47,12 +48,13 @@ use crate::{
     migrations::Migration,
     rpc::room::{
         AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
-        DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights, GetContext,
-        GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetRelations, GetResidentServers,
-        GetRoomVersion, GetState, GetStateEvent, GetThreads, ImportPiece, ProposeMembership, PullForServer,
-        PullRoomSummary, ReceivePdus, ReceiveReceipts, ReceiveTyping, RedactEvent, ReleaseImport,
-        ReserveImport, SendMessage, SendState, ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents,
-        ServeState, ServeStateIds, SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
+        DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights, GetAudience,
+        GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetRelations,
+        GetResidentServers, GetRoomVersion, GetState, GetStateEvent, GetThreads, ImportPiece,
+        ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts, ReceiveTyping,
+        RedactEvent, ReleaseImport, ReserveImport, SendMessage, SendState, ServeAuthChain, ServeBackfill,
+        ServeEvent, ServeMissingEvents, ServeState, ServeStateIds, SetReceipts, SetTyping, SyncRoom,
+        UpdateMemberProfile,
     },
 };
 
@@ -141,6 +143,7 @@ impl Engine for RoomEngine {
             sync GetAliasRights => get_alias_rights,
             async ForgetAlias => forget_alias,
             sync GetResidentServers => get_resident_servers,
+            sync GetAudience => get_audience,
             sync PullRoomSummary => pull_room_summary,
         })
     }

@@ -9,6 +9,7 @@ mod invitation;
 mod media;
 mod membership;
 mod password;
+mod presence;
 mod profile;
 mod push_rules;
 mod reading;
@@ -46,6 +47,7 @@ pub struct UserEngine {
     sending: Cell<Bucket>,
     /// Whether a room task is being worked at.
     is_working: Cell<bool>,
+    presence: presence::PresenceMemory,
     volatile: sync::Volatile,
     /// The last position of the sync stream that any client may have; `None` when this is not known.
     handed_out: Cell<Option<u64>>,
@@ -60,6 +62,7 @@ impl Engine for UserEngine {
         (4, include_str!("../../schema/user/0004_filter.sql")),
         (5, include_str!("../../schema/user/0005_account_data.sql")),
         (6, include_str!("../../schema/user/0006_room_task.sql")),
+        (7, include_str!("../../schema/user/0007_presence.sql")),
         (10, include_str!("../../schema/user/0010_sync.sql")),
         (20, include_str!("../../schema/user/0020_e2ee_keys.sql")),
         (21, include_str!("../../schema/user/0021_to_device.sql")),
@@ -74,6 +77,7 @@ impl Engine for UserEngine {
             runtime,
             sending: Cell::default(),
             is_working: Cell::default(),
+            presence: presence::PresenceMemory::default(),
             volatile,
             handed_out: Cell::new(None),
             device_list_news: e2ee::DeviceListNews::new(),
@@ -104,16 +108,22 @@ impl Engine for UserEngine {
             self.answer_waiting();
         }
         self.tell_device_list_news();
+        self.share_presence();
         reply
     }
 
     async fn wait(self: Rc<Self>, request: &str) -> Result<Waiting, MatrixError> {
-        self.sync_or_wait(request)
+        let waiting = self.sync_or_wait(request);
+        self.share_presence();
+        waiting
     }
 
     async fn alarm(self: Rc<Self>) {
         self.tell_device_list_news();
         room_task::work_on(Rc::downgrade(&self)).await;
+        if let Err(error) = self.look_after_presence().await {
+            crate::log::error("presence", &error.to_string());
+        }
     }
 }
 
@@ -142,6 +152,9 @@ impl UserEngine {
             sync user::CheckOpenIdToken => check_open_id_token,
             sync user::GetProfile => get_profile,
             async user::SetProfileField => set_profile_field,
+            sync user::SetPresence => set_presence,
+            sync user::GetPresence => get_presence,
+            sync user::NotePresence => note_presence,
             sync user::StoreFilter => store_filter,
             sync user::GetFilter => get_filter,
             sync user::SetAccountData => set_account_data,

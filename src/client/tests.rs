@@ -5,6 +5,7 @@ mod admin;
 mod devices;
 mod encryption;
 mod management;
+mod presence;
 mod propagation;
 mod push_rules;
 mod relations;

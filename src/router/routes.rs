@@ -18,8 +18,8 @@ use crate::{
     admin::{register, registration_tokens},
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
-        membership, message, moderation, profile, push_rules, receipt, registration, relations, room,
-        room_alias, session, state, sync, to_device, typing,
+        membership, message, moderation, presence, profile, push_rules, receipt, registration, relations,
+        room, room_alias, session, state, sync, to_device, typing,
     },
     discovery, federation, metrics,
 };
@@ -186,6 +186,8 @@ fn user_data(router: &mut Router) {
     router.add(account_data::get_tags);
     router.add_raw::<create_tag::v3::Request, _, _, _>(account_data::create_tag);
     router.add(account_data::delete_tag);
+    router.add(presence::set_presence);
+    router.add(presence::get_presence);
     router.add(push_rules::get_pushrules_all);
     router.add(push_rules::get_pushrules_global_scope);
     router.add(push_rules::get_pushrule);

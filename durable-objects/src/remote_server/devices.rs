@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt, stream};
 use ruma::{OwnedDeviceId, OwnedRoomId, OwnedUserId, api::federation::keys::get_keys::v1 as get_keys};
 
-use super::RemoteServerEngine;
+use super::{RemoteServerEngine, find_event::MAX_ROOMS};
 use crate::{
     database::{DatabaseError, DatabaseExt},
     federation::{self, Bounds},
@@ -108,7 +108,7 @@ impl RemoteServerEngine {
     ) -> Result<BTreeMap<OwnedUserId, OwnedRoomId>, MatrixError> {
         let platform = self.runtime.platform.as_ref();
         let mut shared = BTreeMap::new();
-        let rooms = self.shared_rooms()?.into_iter().collect::<Vec<_>>();
+        let rooms = self.shared_rooms(MAX_ROOMS)?;
         for rooms in rooms.chunks(CONCURRENCY) {
             let command = WhoIsJoined { users: users.clone() };
             let calls = rooms.iter().map(|room_id| rpc::call(platform, room_id, &command));
@@ -154,7 +154,7 @@ impl RemoteServerEngine {
         self.forget_users(users.iter())?;
         let command = MemberDevicesChanged { users: users.into_iter().collect() };
         let platform = self.runtime.platform.as_ref();
-        let calls = stream::iter(self.shared_rooms()?).map(|room_id| {
+        let calls = stream::iter(self.shared_rooms(MAX_ROOMS)?).map(|room_id| {
             let command = &command;
             async move { rpc::call(platform, &room_id, command).await }
         });

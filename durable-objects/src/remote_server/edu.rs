@@ -51,6 +51,7 @@ impl RemoteServerEngine {
                 Ok(())
             }
             "m.direct_to_device" => self.deliver_to_devices(parse(&edu.content)?).await,
+            "m.presence" => self.hand_on_presence(&edu.content).await,
             // What is not known here may be known to later versions of the protocol.
             _ => Ok(()),
         }

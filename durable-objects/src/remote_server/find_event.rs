@@ -1,8 +1,6 @@
 //! An event by its id alone: `GET /event/{eventId}` does not say of which room it is, and no actor knows all events. It
 //! can only be of a room that the asking server takes part in, and those this actor knows.
 
-use std::collections::BTreeSet;
-
 use futures_util::{StreamExt, stream};
 use ruma::{OwnedRoomId, RoomId};
 use serde_json::value::RawValue;
@@ -23,7 +21,7 @@ const ROOMS: &str = "SELECT room_id FROM (
     GROUP BY room_id ORDER BY max(rank) DESC LIMIT ?";
 
 /// How many rooms are asked for an event.
-const MAX_ROOMS: u32 = 2_000;
+pub(super) const MAX_ROOMS: u32 = 2_000;
 /// How many of them at the same time.
 const CONCURRENCY: usize = 16;
 
@@ -43,15 +41,15 @@ impl RemoteServerEngine {
         Ok(())
     }
 
-    /// The rooms that the server takes part in, and some that it did.
-    pub(super) fn shared_rooms(&self) -> Result<BTreeSet<OwnedRoomId>, DatabaseError> {
-        let rooms = self.runtime.db.query(ROOMS, params![MAX_ROOMS], |row| row.get::<String>(0))?;
+    /// Rooms that the server takes part in, those with the latest news first.
+    pub(super) fn shared_rooms(&self, limit: u32) -> Result<Vec<OwnedRoomId>, DatabaseError> {
+        let rooms = self.runtime.db.query(ROOMS, params![limit], |row| row.get::<String>(0))?;
         Ok(rooms.into_iter().filter_map(|room| RoomId::parse(&room).ok()).collect())
     }
 
     pub(super) async fn find_event(&self, command: FindEvent) -> Result<Option<Box<RawValue>>, MatrixError> {
         let server = self.server_name()?;
-        let rooms = self.shared_rooms()?;
+        let rooms = self.shared_rooms(MAX_ROOMS)?;
         let platform = self.runtime.platform.as_ref();
         let ask = ServeEvent { server, event_id: command.event_id };
         let mut answers = stream::iter(rooms)

@@ -10,6 +10,7 @@ mod history;
 mod import;
 mod inbound;
 mod membership;
+mod presence;
 mod reader;
 mod relations;
 mod send;
@@ -22,7 +23,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     alias::*, creation::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*, import::*,
-    inbound::*, membership::*, reader::*, relations::*, send::*, state::*, summary::*, sync::*, timeline::*,
+    inbound::*, membership::*, presence::*, reader::*, relations::*, send::*, state::*, summary::*, sync::*,
+    timeline::*,
 };
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later

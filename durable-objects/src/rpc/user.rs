@@ -9,6 +9,7 @@ mod e2ee;
 mod filter;
 mod invitation;
 mod media;
+mod presence;
 mod profile;
 mod push_rules;
 mod reading;
@@ -16,5 +17,5 @@ mod sync;
 
 pub use self::{
     account::*, account_data::*, backup::*, dehydrated_device::*, device::*, e2ee::*, filter::*,
-    invitation::*, media::*, profile::*, push_rules::*, reading::*, sync::*,
+    invitation::*, media::*, presence::*, profile::*, push_rules::*, reading::*, sync::*,
 };

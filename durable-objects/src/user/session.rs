@@ -103,6 +103,7 @@ impl UserEngine {
             }
             self.sending.set(SENDING.charge(bucket, now));
         }
+        self.was_active()?;
         Ok(sender)
     }
 

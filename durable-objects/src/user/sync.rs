@@ -60,6 +60,7 @@ impl UserEngine {
     /// Answers at once.
     pub(super) fn sync(&self, command: Sync) -> Result<Synced, MatrixError> {
         let who = self.authenticate(command.credentials)?;
+        self.synced_as(&command.set_presence)?;
         let since = command.since.as_deref().map(read_token).transpose()?;
         let Chosen { json, filter } = self.chosen_filter(command.filter)?;
         let selection = chosen::selection(&filter);
@@ -113,6 +114,16 @@ impl UserEngine {
     /// stream, outside its transaction. What an answer costs is counted by who gets it.
     pub(super) fn answer_waiting(&self) {
         self.runtime.platform.notify(TAG, &mut |note| self.frame(note));
+    }
+
+    /// Whether any client waits.
+    pub(super) fn is_anyone_waiting(&self) -> bool {
+        let mut is_anyone_waiting = false;
+        self.runtime.platform.notify(TAG, &mut |_| {
+            is_anyone_waiting = true;
+            None
+        });
+        is_anyone_waiting
     }
 
     /// The frame for a client that left `note`, in the envelope of a reply; `None` when there is nothing for it yet.

@@ -164,7 +164,10 @@ fn pair() -> (Follower, Follower, String) {
     let bob = alice.register("bob");
     let room = create_room(&alice, json!({"preset": "public_chat"}));
     join(&bob, &room);
-    (Follower::new(alice), Follower::new(bob), room)
+    let (mut alice, bob) = (Follower::new(alice), Follower::new(bob));
+    // That bob is online.
+    alice.next();
+    (alice, bob, room)
 }
 
 #[test]

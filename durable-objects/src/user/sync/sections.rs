@@ -8,6 +8,7 @@ use crate::{
         UserEngine,
         account_data::account_data_section,
         e2ee::{device_lists_section, fallback_key_section, one_time_key_section, to_device_section},
+        presence::presence_section,
     },
 };
 
@@ -17,6 +18,7 @@ type MakeSection = fn(&UserEngine, &Asked) -> Result<Option<Section>, MatrixErro
 /// All of them, in the specification's order.
 const SECTIONS: &[MakeSection] = &[
     account_data_section,
+    presence_section,
     to_device_section,
     device_lists_section,
     one_time_key_section,

@@ -29,9 +29,22 @@ impl Volatile {
 
     /// Notes that something changed in a room.
     pub fn stir(&self, room: u32, now: u64) {
+        let position = self.advance(now);
+        self.rooms.borrow_mut().insert(room, position);
+    }
+
+    /// Takes the next position.
+    pub fn advance(&self, now: u64) -> u64 {
         let position = self.last.get().saturating_add(1).max(now);
         self.last.set(position);
-        self.rooms.borrow_mut().insert(room, position);
+        position
+    }
+
+    /// Up to where a client with this token knows what is in memory here: from nowhere, when the token is from before
+    /// the actor started.
+    pub fn since(&self, token: &SyncToken) -> u64 {
+        let is_known = (self.start..=self.last.get()).contains(&token.volatile);
+        if is_known { token.volatile } else { 0 }
     }
 
     /// The rooms in which something may have changed since `token`. When the actor has forgotten since then, those

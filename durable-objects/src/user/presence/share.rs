@@ -1,0 +1,110 @@
+//! Telling others how the user appears.
+
+use std::{collections::BTreeSet, rc::Rc};
+
+use futures_util::{FutureExt, StreamExt, stream};
+use ruma::{
+    OwnedRoomId, OwnedServerName, OwnedUserId, events::room::member::MembershipState, presence::PresenceState,
+};
+use serde_json::{json, value::to_raw_value};
+
+use super::LOOK_MS;
+use crate::{
+    database::DatabaseError,
+    log,
+    matrix_error::MatrixError,
+    rpc::{
+        self,
+        remote_server::{Keep, OutboundEdu, SendEdus},
+        room::GetAudience,
+        user::NotePresence,
+    },
+    user::UserEngine,
+};
+
+/// In how many rooms others are told.
+const MAX_ROOMS: usize = 100;
+/// How many actors are called at the same time.
+const CONCURRENCY: usize = 16;
+
+impl UserEngine {
+    /// The rooms that the user is joined to.
+    pub(super) fn joined_room_ids(&self) -> Result<BTreeSet<OwnedRoomId>, DatabaseError> {
+        let rows = self.memberships().of_kinds(&[MembershipState::Join])?;
+        Ok(rows.into_iter().map(|row| row.room_id).collect())
+    }
+
+    /// Tells others, after the answer, if the command at hand changed how the user appears.
+    pub(in crate::user) fn share_presence(self: &Rc<Self>) {
+        if self.presence.is_changed.take() {
+            let engine = Rc::clone(self);
+            let task = async move {
+                if let Err(error) = engine.tell_presence().await {
+                    log::warn("presence", &error.to_string());
+                }
+            };
+            self.runtime.platform.spawn(task.boxed_local());
+        }
+    }
+
+    async fn tell_presence(&self) -> Result<(), MatrixError> {
+        let presence = self.appearance()?;
+        let platform = self.runtime.platform.as_ref();
+        if presence.presence != PresenceState::Offline {
+            platform.set_alarm(platform.now().saturating_add(LOOK_MS)).await;
+        }
+        let ask = GetAudience { of: vec![presence.user_id.clone()] };
+        let audiences = stream::iter(self.joined_room_ids()?.into_iter().take(MAX_ROOMS))
+            .map(|room_id| {
+                let ask = &ask;
+                async move { rpc::call(platform, &room_id, ask).await }
+            })
+            .buffer_unordered(CONCURRENCY)
+            .collect::<Vec<_>>()
+            .await;
+        let mut users: BTreeSet<OwnedUserId> = BTreeSet::new();
+        let mut servers: BTreeSet<OwnedServerName> = BTreeSet::new();
+        for audience in audiences.into_iter().flatten() {
+            users.extend(audience.users);
+            servers.extend(audience.servers);
+        }
+        // The user's own clients know what their syncs do; what one of them says, the others hear.
+        if self.is_presence_chosen()? {
+            users.insert(presence.user_id.clone());
+        } else {
+            users.remove(&presence.user_id);
+        }
+        let content = to_raw_value(&json!({"push": [&presence]}))?;
+        let edu = OutboundEdu { edu_type: "m.presence".to_owned(), content, keep: Keep::Volatile };
+        let (note, send) = (NotePresence { updates: vec![presence] }, SendEdus { edus: vec![edu] });
+        let told = stream::iter(users).for_each_concurrent(CONCURRENCY, |user_id| {
+            let note = &note;
+            async move { heard(rpc::call(platform, user_id.localpart(), note).await) }
+        });
+        told.await;
+        let sent = stream::iter(servers).for_each_concurrent(CONCURRENCY, |server| {
+            let send = &send;
+            async move { heard(rpc::call(platform, &server, send).await) }
+        });
+        sent.await;
+        Ok(())
+    }
+
+    /// An alarm rang: looks whether the user is still there, and when to look again.
+    pub(in crate::user) async fn look_after_presence(self: &Rc<Self>) -> Result<(), MatrixError> {
+        let state = self.look_for_user()?;
+        let platform = self.runtime.platform.as_ref();
+        if state != PresenceState::Offline && !self.presence.is_changed.get() {
+            platform.set_alarm(platform.now().saturating_add(LOOK_MS)).await;
+        }
+        self.share_presence();
+        Ok(())
+    }
+}
+
+/// Whoever does not hear of it will hear of the next change.
+fn heard(outcome: Result<(), MatrixError>) {
+    if let Err(error) = outcome {
+        log::warn("presence", &error.to_string());
+    }
+}

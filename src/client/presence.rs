@@ -1,0 +1,56 @@
+//! Presence `[C-S §11.8]`.
+
+use std::time::Duration;
+
+use ruma::{
+    UInt,
+    api::client::presence::{get_presence::v3 as get_presence, set_presence::v3 as set_presence},
+};
+use selvedge_durable_objects::{
+    matrix_error::MatrixError,
+    rpc::user::{GetPresence, JoinedRooms, SetPresence},
+};
+
+use crate::{context::Ctx, extract::ClientAuth};
+
+/// `PUT /_matrix/client/v3/presence/{userId}/status`
+pub async fn set_presence(
+    ctx: Ctx,
+    auth: ClientAuth,
+    request: set_presence::Request,
+) -> Result<set_presence::Response, MatrixError> {
+    auth.check_is(&request.user_id)?;
+    let command = SetPresence { state: request.presence, status_msg: request.status_msg };
+    ctx.call(auth.localpart(), &command).await?;
+    Ok(set_presence::Response::new())
+}
+
+/// `GET /_matrix/client/v3/presence/{userId}/status`: for who shares a room with the user. What users of
+/// other servers look like is not kept, but told to clients as it comes.
+pub async fn get_presence(
+    ctx: Ctx,
+    auth: ClientAuth,
+    request: get_presence::Request,
+) -> Result<get_presence::Response, MatrixError> {
+    if request.user_id.server_name() != ctx.server_name() {
+        return Err(MatrixError::not_found("The presence of this user is not known here"));
+    }
+    let rooms = if request.user_id == auth.user_id {
+        None
+    } else {
+        Some(ctx.call(auth.localpart(), &JoinedRooms {}).await?)
+    };
+    let presence = match ctx.call(request.user_id.localpart(), &GetPresence { rooms }).await {
+        // Whether there is such a user is nobody's business with whom they share no room.
+        Err(error) if error.status == 404 => {
+            return Err(MatrixError::forbidden("You share no room with this user"));
+        }
+        presence => presence?,
+    };
+    let mut response = get_presence::Response::new(presence.presence);
+    response.status_msg = presence.status_msg;
+    response.currently_active = Some(presence.currently_active);
+    response.last_active_ago =
+        UInt::new(presence.last_active_ago).map(|ago| Duration::from_millis(ago.into()));
+    Ok(response)
+}
