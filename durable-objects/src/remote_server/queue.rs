@@ -212,6 +212,9 @@ impl RemoteServerEngine {
                 self.queue().advance(room_id.as_str(), pulled.position, pulled.more)?;
                 continue;
             }
+            if pulled.more {
+                self.queue().log_goes_on(room_id.as_str(), pulled.position)?;
+            }
             pdus.extend(pulled.pdus.into_iter().take(limit));
             cursors.push((room_id, pulled.position));
         }

@@ -14,6 +14,8 @@ const MARK_AHEAD: &str = "UPDATE room_cursor SET ahead = ? WHERE room_id = ?";
 const BEHIND: &str = "SELECT room_id, sent FROM room_cursor WHERE ahead > sent ORDER BY ahead LIMIT ?";
 const ADVANCE: &str = "UPDATE room_cursor SET sent = ?, ahead = max(ahead, ?) WHERE room_id = ?";
 
+const LOG_GOES_ON: &str = "UPDATE room_cursor SET ahead = max(ahead, ?) WHERE room_id = ?";
+
 const INSERT_EDU: &str = "INSERT INTO outbound_edu (edu_type, replaces, content) VALUES (?, ?, ?)";
 const DELETE_REPLACED: &str = "DELETE FROM outbound_edu WHERE replaces = ? AND id > ?";
 const EDUS: &str = "SELECT id, edu_type, content FROM outbound_edu ORDER BY id LIMIT ?";
@@ -97,6 +99,11 @@ impl QueueStore<'_> {
     pub fn advance(&self, room_id: &str, position: LogPosition, more: bool) -> Result<(), DatabaseError> {
         let ahead = position.0.saturating_add(u64::from(more));
         self.0.execute(ADVANCE, params![position.0, ahead, room_id])
+    }
+
+    /// The room's log goes on after a position: it is read again, whether it wakes or not.
+    pub fn log_goes_on(&self, room_id: &str, position: LogPosition) -> Result<(), DatabaseError> {
+        self.0.execute(LOG_GOES_ON, params![position.0.saturating_add(1), room_id])
     }
 
     /// Appends a durable EDU.
