@@ -11,4 +11,5 @@ pub mod membership;
 pub mod openid;
 pub mod pdu;
 pub mod query;
+pub mod space;
 pub mod transaction;

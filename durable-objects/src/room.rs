@@ -26,6 +26,7 @@ mod listing;
 mod outbound;
 mod receipts;
 mod resident;
+mod space;
 pub mod state;
 pub mod store;
 mod sync;
@@ -50,11 +51,11 @@ use crate::{
         AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
         DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights, GetAudience,
         GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetRelations,
-        GetResidentServers, GetRoomVersion, GetState, GetStateEvent, GetThreads, ImportPiece,
-        ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts, ReceiveTyping,
-        RedactEvent, ReleaseImport, ReserveImport, SendMessage, SendState, ServeAuthChain, ServeBackfill,
-        ServeEvent, ServeMissingEvents, ServeState, ServeStateIds, SetReceipts, SetTyping, SyncRoom,
-        UpdateMemberProfile,
+        GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState, GetStateEvent, GetThreads, HasServer,
+        ImportPiece, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts,
+        ReceiveTyping, RedactEvent, ReleaseImport, ReserveImport, SendMessage, SendState, ServeAuthChain,
+        ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds, SetReceipts, SetTyping,
+        SyncRoom, UpdateMemberProfile,
     },
 };
 
@@ -117,6 +118,8 @@ impl Engine for RoomEngine {
             sync BeginImport => begin_import_of,
             sync ImportPiece => import_piece,
             async FinishImport => finish_import_of,
+            async GetSpaceEntry => get_space_entry,
+            sync HasServer => has_server,
             sync ServeBackfill => serve_backfill,
             sync ServeMissingEvents => serve_missing_events,
             sync ServeEvent => serve_event,

@@ -260,6 +260,8 @@ fn federation_keys(router: &mut Router) {
 fn federation_rooms(router: &mut Router) {
     let transactions = federation::transaction::send_transaction_message;
     router.add_with_limit(federation::transaction::MAX_BODY, transactions);
+    router.add(federation::space::get_hierarchy);
+    router.add(crate::client::space::get_hierarchy);
     router.add(federation::history::get_backfill);
     router.add(federation::history::get_missing_events);
     router.add(federation::history::get_event_authorization);

@@ -14,6 +14,7 @@ mod presence;
 mod reader;
 mod relations;
 mod send;
+mod space;
 mod state;
 mod summary;
 mod sync;
@@ -23,8 +24,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     alias::*, creation::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*, import::*,
-    inbound::*, membership::*, presence::*, reader::*, relations::*, send::*, state::*, summary::*, sync::*,
-    timeline::*,
+    inbound::*, membership::*, presence::*, reader::*, relations::*, send::*, space::*, state::*, summary::*,
+    sync::*, timeline::*,
 };
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later

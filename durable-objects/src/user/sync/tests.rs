@@ -374,7 +374,8 @@ fn a_thousand_wakes_of_an_absent_user_write_one_row() {
     client.sync(None);
     let mut cost = Ledger::default();
     for position in 4..1_004 {
-        cost = cost.plus(client.cost(&RoomChanged { room_id: room_id("a"), position: LogPosition(position) }));
+        cost =
+            cost.plus(client.cost(&RoomChanged { room_id: room_id("a"), position: LogPosition(position) }));
     }
     assert_eq!(cost.rows_written, 1);
     assert_eq!(cost.calls, 1_000);
