@@ -150,7 +150,7 @@ impl Source {
         // A server that does not know the endpoint may not say so in Matrix's words.
         let unrecognized = refusal.is(&ErrorCode::Unrecognized) || refusal.is(&ErrorCode::Unknown);
         match opened.status {
-            404 | 405 if unrecognized => Self::open_deprecated(ctx, mxc, &url).await,
+            400 | 404 | 405 if unrecognized => Self::open_deprecated(ctx, mxc, &url).await,
             _ => Err(passed_on(refusal)),
         }
     }
