@@ -62,13 +62,11 @@ impl Reader {
             return Ok(None);
         }
         let bytes: Uint8Array = field("value")?.unchecked_into();
-        match self.left.checked_sub(u64::from(bytes.length())) {
-            Some(left) => self.left = left,
-            None => {
-                self.cancel();
-                return Err(Fault::TooLarge);
-            }
-        }
+        let Some(left) = self.left.checked_sub(u64::from(bytes.length())) else {
+            self.cancel();
+            return Err(Fault::TooLarge);
+        };
+        self.left = left;
         Ok(Some(bytes.to_vec()))
     }
 

@@ -13,7 +13,7 @@ use image::{
     metadata::Orientation,
 };
 
-pub use self::size::{Method, Wanted};
+pub use self::size::Wanted;
 
 /// How large a file may be to be made a thumbnail of, in bytes: it is held in memory.
 pub const MAX_INPUT: u64 = 16 << 20;
@@ -138,7 +138,7 @@ mod tests {
 
     use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
 
-    use super::{Fault, Made, Method, Wanted, make};
+    use super::{Fault, Made, Wanted, make, size::Method};
 
     fn file(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Vec::new();
