@@ -1,0 +1,99 @@
+// End-to-end encryption between real clients: matrix-js-sdk with its Rust cryptography on every side.
+
+import assert from 'node:assert/strict';
+import test, { after } from 'node:test';
+
+import { login, register, sdkClient, startServer, startSync, until } from './harness.mjs';
+
+const server = await startServer({ after });
+
+/** A client that encrypts, syncing. `options` are those of `createClient`. */
+async function encrypting(scope, user, options) {
+  const sdk = sdkClient(scope, user, options);
+  await sdk.initRustCrypto({ useIndexedDB: false });
+  await startSync(sdk);
+  return sdk;
+}
+
+async function encryptedRoom(sdk, invite) {
+  const encryption = { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } };
+  const room = await sdk.createRoom({ preset: 'private_chat', invite, initial_state: [encryption] });
+  return room.room_id;
+}
+
+/** What a client could read in a room. */
+function readable(sdk, roomId) {
+  const events = sdk.getRoom(roomId)?.getLiveTimeline().getEvents() ?? [];
+  const messages = events.filter((event) => event.getType() === 'm.room.message' && !event.isDecryptionFailure());
+  return messages.map((event) => event.getContent().body);
+}
+
+function reads(sdk, roomId, text) {
+  return until(() => readable(sdk, roomId).includes(text), { what: `${sdk.getUserId()} reads ${text}` });
+}
+
+/** Proves to the server who the user is, as clients do that upload keys. */
+function proof(user) {
+  const identifier = { type: 'm.id.user', user: user.userId };
+  return (request) => request({ type: 'm.login.password', identifier, password: user.password });
+}
+
+test('two users with two devices each read each other, until a device is deleted', async (t) => {
+  const users = [await register(server, 'alice'), await register(server, 'bob')];
+  const [alice, bob] = users;
+  const second = [await login(alice), await login(bob)];
+  const clients = await Promise.all([...users, ...second].map((user) => encrypting(t, user)));
+  const [aliceSdk, bobSdk, , bobsOther] = clients;
+  const roomId = await encryptedRoom(aliceSdk, [bob.userId]);
+  await until(() => bobSdk.getRoom(roomId)?.getMyMembership() === 'invite');
+  await bobSdk.joinRoom(roomId);
+  await until(() => clients.every((sdk) => sdk.getRoom(roomId)?.getJoinedMembers().length === 2));
+  await aliceSdk.sendTextMessage(roomId, 'from alice');
+  await Promise.all(clients.map((sdk) => reads(sdk, roomId, 'from alice')));
+  await bobSdk.sendTextMessage(roomId, 'from bob');
+  await Promise.all(clients.map((sdk) => reads(sdk, roomId, 'from bob')));
+
+  bobsOther.stopClient();
+  await proof(bob)((auth) => bobSdk.deleteDevice(second[1].deviceId, auth));
+  const devicesOfBob = async () => (await aliceSdk.getCrypto().getUserDeviceInfo([bob.userId])).get(bob.userId);
+  await until(async () => (await devicesOfBob()).size === 1);
+  await aliceSdk.sendTextMessage(roomId, 'once more');
+  await reads(bobSdk, roomId, 'once more');
+});
+
+test('a new device is trusted by cross-signing and reads history from the backup', async (t) => {
+  const carol = await register(server, 'carol');
+  let secret;
+  const cryptoCallbacks = {
+    getSecretStorageKey: async ({ keys }) => [Object.keys(keys)[0], secret],
+    cacheSecretStorageKey: () => {},
+  };
+  const first = await encrypting(t, carol, { cryptoCallbacks });
+  const crypto = first.getCrypto();
+  await crypto.bootstrapCrossSigning({ authUploadDeviceSigningKeys: proof(carol) });
+  await crypto.bootstrapSecretStorage({
+    createSecretStorageKey: async () => {
+      const key = await crypto.createRecoveryKeyFromPassphrase();
+      secret = key.privateKey;
+      return key;
+    },
+    setupNewKeyBackup: true,
+  });
+  const roomId = await encryptedRoom(first, []);
+  await until(() => first.getRoom(roomId));
+  await first.sendTextMessage(roomId, 'of old');
+  await reads(first, roomId, 'of old');
+  const count = async () => (await crypto.getKeyBackupInfo()).count;
+  await until(async () => (await count()) > 0);
+
+  const device = await login(carol);
+  const second = await encrypting(t, device, { cryptoCallbacks });
+  const other = second.getCrypto();
+  await other.bootstrapCrossSigning({ authUploadDeviceSigningKeys: proof(carol) });
+  const status = await other.getDeviceVerificationStatus(carol.userId, device.deviceId);
+  assert.equal(status.crossSigningVerified, true);
+  await other.loadSessionBackupPrivateKeyFromSecretStorage();
+  const restored = await other.restoreKeyBackup();
+  assert.ok(restored.imported > 0);
+  await reads(second, roomId, 'of old');
+});
