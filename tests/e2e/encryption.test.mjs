@@ -84,7 +84,8 @@ test('a new device is trusted by cross-signing and reads history from the backup
   await first.sendTextMessage(roomId, 'of old');
   await reads(first, roomId, 'of old');
   const count = async () => (await crypto.getKeyBackupInfo()).count;
-  await until(async () => (await count()) > 0);
+  // Clients wait for some time before they begin to back keys up.
+  await until(async () => (await count()) > 0, { seconds: 40 });
 
   const device = await login(carol);
   const second = await encrypting(t, device, { cryptoCallbacks });
