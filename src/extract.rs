@@ -9,7 +9,7 @@ use selvedge_durable_objects::matrix_error::MatrixError;
 
 pub use self::{
     admin::{AdminToken, ServerAdmin},
-    client_auth::{AccessToken, ClientAuth, GuestsToo, OptionalClientAuth, Sender},
+    client_auth::{AccessToken, ClientAuth, GuestsToo, Sender},
     federation_auth::FederationAuth,
 };
 use crate::context::Ctx;

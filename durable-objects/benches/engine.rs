@@ -6,6 +6,8 @@
     clippy::unwrap_used,
     clippy::arithmetic_side_effects,
     clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::unused_self,
     reason = "a bench that fails should say so, and prints"
 )]
 

@@ -32,20 +32,21 @@ pub async fn get_capabilities(
     let versions: Map<String, Value> =
         ROOM_VERSIONS.iter().map(|version| (version.to_string(), "stable".into())).collect();
     let own = !auth.is_guest;
+    let mut profile_fields = json!({"enabled": true});
+    if auth.is_guest {
+        profile_fields = json!({"enabled": true, "allowed": ["displayname"]});
+    }
     let mut capabilities = json!({
         "m.change_password": {"enabled": own},
         "m.room_versions": {"default": ctx.config.default_room_version, "available": versions},
         "m.set_displayname": {"enabled": true},
         "m.set_avatar_url": {"enabled": own},
-        "m.profile_fields": {"enabled": true},
+        "m.profile_fields": profile_fields,
         "m.3pid_changes": {"enabled": false},
         "m.get_login_token": {"enabled": own},
     });
-    if auth.is_guest {
-        capabilities["m.profile_fields"] = json!({"enabled": true, "allowed": ["displayname"]});
-    }
-    if auth.is_admin {
-        capabilities["m.account_moderation"] = json!({"suspend": true, "lock": true});
+    if let Some(all) = capabilities.as_object_mut().filter(|_| auth.is_admin) {
+        all.insert("m.account_moderation".to_owned(), json!({"suspend": true, "lock": true}));
     }
     Ok(Json(json!({"capabilities": capabilities}).to_string()))
 }

@@ -20,7 +20,7 @@ use serde_json::value::to_raw_value;
 use crate::{answer::Json, context::Ctx, extract::AccessToken};
 
 /// How long a client is let wait at most.
-const MAX_TIMEOUT: Duration = Duration::from_secs(600);
+const MAX_TIMEOUT: Duration = Duration::from_mins(10);
 
 /// `GET /_matrix/client/v3/sync`
 pub async fn sync_events(

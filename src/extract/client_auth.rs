@@ -80,10 +80,6 @@ pub struct GuestsToo(pub ClientAuth);
 #[derive(Debug, Clone)]
 pub struct Sender(pub ClientAuth);
 
-/// A client who may or may not be logged in.
-#[derive(Debug, Clone)]
-pub struct OptionalClientAuth(pub Option<ClientAuth>);
-
 /// The token of the `Authorization` header, else of the deprecated query parameter.
 pub(super) fn bearer_token(request: &Request<Vec<u8>>) -> Option<String> {
     if let Some(value) = request.headers().get(header::AUTHORIZATION) {
@@ -155,14 +151,5 @@ impl FromRequest for ClientAuth {
         let GuestsToo(auth) = GuestsToo::from_request(ctx, request).await?;
         auth.check_not_guest()?;
         Ok(auth)
-    }
-}
-
-impl FromRequest for OptionalClientAuth {
-    async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
-        if bearer_token(request).is_none() {
-            return Ok(Self(None));
-        }
-        Ok(Self(Some(GuestsToo::from_request(ctx, request).await?.0)))
     }
 }

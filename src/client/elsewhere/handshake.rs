@@ -1,6 +1,7 @@
 //! A user of this server becomes, or ceases to be, a member of a room through a server that takes part in it
 //! `[S-S §10, §12, §14]`.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedServerName, OwnedUserId, RoomId, RoomVersionId, ServerName, UInt,
     UserId, events::room::member::MembershipState,
@@ -78,7 +79,7 @@ pub async fn sign(
     }
     builder.content = Value::Object(content).to_string();
     let token: [u8; 12] = random(ctx.platform.as_ref());
-    let opaque_id = || token.iter().map(|byte| format!("{byte:02x}")).collect();
+    let opaque_id = || URL_SAFE_NO_PAD.encode(token);
     builder.opaque_id = version.rules.event_format.require_event_id.then(opaque_id);
     let keys = server_keys(ctx.platform.as_ref()).await.map_err(FederationError::Internal)?;
     let event = builder

@@ -49,7 +49,9 @@ pub async fn get_keys(
     for (server, answer) in query_remote(&ctx, remote, timeout_ms).await {
         match answer {
             Ok(RemoteKeys { users, failure: missing }) => {
-                users.into_iter().for_each(|(user_id, keys)| add(&mut response, user_id, keys));
+                for (user_id, keys) in users {
+                    add(&mut response, user_id, keys);
+                }
                 response.failures.extend(missing.map(|error| (server.to_string(), failure(error))));
             }
             Err(error) => {

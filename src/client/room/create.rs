@@ -241,7 +241,7 @@ async fn make_create_event(
 fn random_room_id(ctx: &Ctx) -> Result<OwnedRoomId, MatrixError> {
     let letters = random::<18>(ctx.platform.as_ref()).map(|byte| {
         let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        char::from(letters.get(usize::from(byte) % letters.len()).copied().unwrap_or(b'A'))
+        char::from(letters.get(usize::from(byte % 52)).copied().unwrap_or(b'A'))
     });
     OwnedRoomId::try_from(format!("!{}:{}", letters.iter().collect::<String>(), ctx.server_name()))
         .map_err(|_| MatrixError::internal("No room id could be made"))

@@ -19,7 +19,8 @@ fn registration(client: &Client, name: &str, is_admin: bool, secret: &str) -> Va
     let role = if is_admin { "admin" } else { "notadmin" };
     let mut mac = Hmac::<Sha1>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(format!("{nonce}\0{name}\0{PASSWORD}\0{role}").as_bytes());
-    let mac: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    let bytes = mac.finalize().into_bytes();
+    let mac = bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
     json!({"nonce": nonce, "username": name, "password": PASSWORD, "admin": is_admin, "mac": mac})
 }
 

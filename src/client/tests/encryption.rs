@@ -119,9 +119,10 @@ fn fifty_claims_of_twenty_keys_get_twenty_keys_then_the_fallback_key() {
     assert_eq!(before["device_one_time_keys_count"], json!({"signed_curve25519": 20}));
     assert_eq!(before["device_unused_fallback_key_types"], json!(["signed_curve25519"]));
     let claimed: Vec<String> = (0..50).map(|_| claim(&bob, &alice).to_string()).collect();
+    let fallback_key = fallback.to_string();
     let one_time: BTreeSet<_> = claimed.iter().take(20).collect();
     assert_eq!(one_time.len(), 20);
-    assert!(claimed.iter().skip(20).all(|key| *key == fallback.to_string()));
+    assert!(claimed.iter().skip(20).all(|key| *key == fallback_key));
     let after = sync(&alice, Some(&token(&before)));
     assert_eq!(after["device_one_time_keys_count"], json!({"signed_curve25519": 0}));
     assert_eq!(after["device_unused_fallback_key_types"], json!([]));
@@ -275,7 +276,7 @@ impl Key {
 }
 
 fn signing_keys(client: &Client, seed: u8) -> (Value, [Key; 3]) {
-    let keys = [Key::new(seed), Key::new(seed + 1), Key::new(seed + 2)];
+    let keys = [Key::new(seed), Key::new(seed.wrapping_add(1)), Key::new(seed.wrapping_add(2))];
     let [master, own, others] = &keys;
     let body = json!({
         "master_key": master.object(client, "master"),

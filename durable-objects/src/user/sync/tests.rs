@@ -93,7 +93,7 @@ impl Client {
         self.call(&RoomChanged { room_id: room_id(room), position: LogPosition(position) }).unwrap();
     }
 
-    fn actor(&self) -> ActorName {
+    fn actor() -> ActorName {
         ActorName { kind: ActorKind::User, name: "alice".to_owned() }
     }
 }
@@ -309,7 +309,7 @@ fn who_waits_is_answered_by_a_wake() {
     client.wake("a", 4);
     let Some(Awaited::Reply(synced)) = waiting.take() else { panic!("no answer") };
     assert_eq!(rooms(&synced), [("a".to_owned(), Some(3))]);
-    assert_eq!(client.world.waiting_at(&client.actor()), 0);
+    assert_eq!(client.world.waiting_at(&Client::actor()), 0);
 }
 
 #[test]
@@ -321,7 +321,7 @@ fn who_waits_longer_than_the_actor_remembers_is_answered_by_a_wake() {
     let request = client.request(Some(&first));
     let waiting =
         client.world.begin(async move { rpc::wait(platform.as_ref(), "alice", &request, 30_000).await });
-    client.world.hibernate(&client.actor());
+    client.world.hibernate(&Client::actor());
     client.wake("a", 4);
     assert!(matches!(waiting.take(), Some(Ok(Awaited::Reply(_)))));
 }
@@ -335,7 +335,7 @@ fn who_waits_in_vain_hears_nothing() {
     client.world.settle();
     let Some(Awaited::Nothing(synced)) = waiting.take() else { panic!("an answer") };
     assert!(!synced.is_news());
-    assert_eq!(client.world.waiting_at(&client.actor()), 0);
+    assert_eq!(client.world.waiting_at(&Client::actor()), 0);
 }
 
 #[test]
