@@ -34,6 +34,7 @@ mod sync;
 mod tests;
 pub mod threads;
 mod typing;
+mod unread;
 pub mod view;
 mod wake;
 
@@ -41,7 +42,7 @@ use std::rc::Rc;
 
 use self::{
     catalogue::Lag, importing::Importing, listing::Listed, store::Store, sync::SentMembers, typing::Typing,
-    wake::Wakes,
+    unread::Tallies, wake::Wakes,
 };
 use crate::{
     engine::{Engine, Runtime},
@@ -67,6 +68,7 @@ pub struct RoomEngine {
     wakes: Wakes,
     sent_members: SentMembers,
     typing: Typing,
+    tallies: Tallies,
     listed: Listed,
     lag: Lag,
     importing: Importing,
@@ -79,6 +81,7 @@ impl Engine for RoomEngine {
         (20, include_str!("../../schema/room/0020_device_list.sql")),
         (30, include_str!("../../schema/room/0030_receipt.sql")),
         (11, include_str!("../../schema/room/0011_catalogue.sql")),
+        (31, include_str!("../../schema/room/0031_unread.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -88,6 +91,7 @@ impl Engine for RoomEngine {
             wakes: Wakes::default(),
             sent_members: SentMembers::default(),
             typing: Typing::default(),
+            tallies: Tallies::default(),
             listed: Listed::default(),
             lag: Lag::default(),
             importing: Importing::default(),

@@ -4,6 +4,7 @@ pub mod auth;
 pub mod event;
 pub mod json;
 pub mod nid;
+pub mod push;
 pub mod relations;
 pub mod room_creation;
 pub mod room_version;

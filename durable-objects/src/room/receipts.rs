@@ -105,6 +105,7 @@ impl RoomEngine {
         let local = self.runtime.platform.config().server_name.clone();
         let user_id = last.user_id.clone();
         let is_public = receipts.iter().any(|receipt| receipt.kind == ReceiptKind::Read);
+        self.tallies.read_on(&user_id);
         let position = self.store.write(|writer| {
             let mut meta = (*writer.meta()?).clone();
             let is_idle = meta.woken_position == meta.last_position;

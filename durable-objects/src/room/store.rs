@@ -14,6 +14,7 @@ mod meta;
 mod nodes;
 mod receipts;
 mod relations;
+mod unread;
 
 use std::{
     cell::{Cell, RefCell},

@@ -10,6 +10,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod unread;
 
 use std::rc::Rc;
 
@@ -90,6 +91,9 @@ impl Pull<'_> {
             json.member("state", &events(self.render(&state)?));
         }
         json.member("timeline", &self.render_timeline(&timeline)?);
+        if self.section == RoomSection::Join {
+            self.unread_notifications(&mut json)?;
+        }
         if !ephemeral.events.is_empty() {
             json.member("ephemeral", &events(ephemeral.events));
         }

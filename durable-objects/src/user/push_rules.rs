@@ -3,7 +3,7 @@
 
 use ruma::push::{InsertPushRuleError, RemovePushRuleError, RuleKind, RuleNotFoundError, Ruleset};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{json, value::RawValue};
 
 use super::UserEngine;
 use crate::{
@@ -30,6 +30,12 @@ fn unknown_rule() -> MatrixError {
 impl UserEngine {
     pub(super) fn get_push_rules(&self, _: GetPushRules) -> Result<Ruleset, MatrixError> {
         self.push_rules()
+    }
+
+    /// The stored content; `None` when the user has changed no rule.
+    pub(super) fn changed_push_rules(&self) -> Result<Option<Box<RawValue>>, MatrixError> {
+        let content = self.account_data("", PUSH_RULES)?;
+        Ok(content.map(RawValue::from_string).transpose()?)
     }
 
     /// The user's rules, with the server's of this build among them.

@@ -15,7 +15,6 @@ mod volatile;
 
 use futures_util::FutureExt;
 use ruma::api::client::filter::FilterDefinition;
-use serde_json::value::to_raw_value;
 
 pub(super) use self::{chosen::Chosen, rooms::seen, seen::SeenLog, stream::Stream, volatile::Volatile};
 use super::{UserEngine, e2ee::Inbox};
@@ -82,7 +81,7 @@ impl UserEngine {
         let sections = self.sections(&asked)?;
         self.handed_out.set(Some(self.handed_out(asked.stream.position).max(asked.stream.position)));
         // What the rooms need, when there are any.
-        let push = if rooms.is_empty() { None } else { Some(to_raw_value(&self.push_rules()?)?) };
+        let push_rules = if rooms.is_empty() { None } else { self.changed_push_rules()? };
         let ignored_users = if rooms.is_empty() { Vec::new() } else { self.ignored_users()? };
         Ok(Synced {
             filter: json,
@@ -92,7 +91,7 @@ impl UserEngine {
             volatile,
             selection,
             rooms,
-            push,
+            push_rules,
             ignored_users,
             sections,
             user_id: asked.who.user_id,

@@ -94,5 +94,6 @@ fn command(
         ephemeral: filter.room.ephemeral.clone(),
         event_fields: filter.event_fields.clone(),
         event_format: filter.event_format.clone(),
+        push_rules: synced.push_rules.clone(),
     })
 }

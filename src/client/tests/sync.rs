@@ -1,6 +1,9 @@
 //! `/sync`, as clients see it.
 
-use selvedge_durable_objects::platform::{ActorKind, ActorName};
+use selvedge_durable_objects::{
+    ledger,
+    platform::{ActorKind, ActorName},
+};
 use serde_json::{Value, json};
 
 use crate::testing::{Client, Pending};
@@ -248,4 +251,99 @@ fn read_markers_set_receipts_too() {
     let again = json!({"m.read": event});
     bob.client.ok("POST", &format!("/_matrix/client/v3/rooms/{room}/read_markers"), again);
     assert!(bob.next().get("rooms").is_none(), "the same receipt again is no news");
+}
+
+/// Sends a message with more members in its content.
+fn send_with(client: &Client, room: &str, txn: &str, more: &Value) -> String {
+    let mut content = json!({"msgtype": "m.text", "body": txn});
+    content.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let target = format!("/_matrix/client/v3/rooms/{room}/send/m.room.message/{txn}");
+    client.ok("PUT", &target, content)["event_id"].as_str().unwrap().to_owned()
+}
+
+fn in_thread(root: &str) -> Value {
+    json!({"m.relates_to": {"rel_type": "m.thread", "event_id": root}})
+}
+
+/// Highlights and notifications.
+fn counts(counts: &Value) -> (u64, u64) {
+    (counts["highlight_count"].as_u64().unwrap(), counts["notification_count"].as_u64().unwrap())
+}
+
+impl Follower {
+    fn unread(&self, room: &str) -> (u64, u64) {
+        let answer = self.client.ok("GET", &format!("{SYNC}?since={}", self.since), Value::Null);
+        counts(&answer["rooms"]["join"][room]["unread_notifications"])
+    }
+
+    /// The counts of the main timeline, and of a thread if there are any.
+    fn unread_by_thread(&self, room: &str, root: &str) -> ((u64, u64), Option<(u64, u64)>) {
+        let filter = "%7B%22room%22:%7B%22timeline%22:%7B%22unread_thread_notifications%22:true%7D%7D%7D";
+        let target = format!("{SYNC}?since={}&filter={filter}", self.since);
+        let answer = self.client.ok("GET", &target, Value::Null);
+        let section = &answer["rooms"]["join"][room];
+        let thread = &section["unread_thread_notifications"][root];
+        (counts(&section["unread_notifications"]), thread.is_object().then(|| counts(thread)))
+    }
+
+    fn read(&self, room: &str, event: &str, thread: Option<&str>) {
+        let body = thread.map_or_else(|| json!({}), |thread| json!({"thread_id": thread}));
+        let target = format!("/_matrix/client/v3/rooms/{room}/receipt/m.read/{event}");
+        self.client.ok("POST", &target, body);
+    }
+}
+
+#[test]
+fn unread_events_are_counted_by_thread_until_they_are_read() {
+    let (alice, bob, room) = pair();
+    let alice = alice.client;
+    let root = send(&alice, &room, "root");
+    let first = send_with(&alice, &room, "first", &in_thread(&root));
+    let mention = json!({"m.mentions": {"user_ids": [bob.client.user_id]}});
+    let main = send_with(&alice, &room, "main", &mention);
+    let mut in_thread = in_thread(&root);
+    in_thread.as_object_mut().unwrap().extend(mention.as_object().unwrap().clone());
+    send_with(&alice, &room, "second", &in_thread);
+    assert_eq!(bob.unread(&room), (2, 4));
+    assert_eq!(bob.unread_by_thread(&room, &root), ((1, 2), Some((1, 2))));
+    bob.read(&room, &root, Some("main"));
+    assert_eq!(bob.unread_by_thread(&room, &root), ((1, 1), Some((1, 2))));
+    bob.read(&room, &first, Some(&root));
+    assert_eq!(bob.unread_by_thread(&room, &root), ((1, 1), Some((1, 1))));
+    bob.read(&room, &main, None);
+    assert_eq!(bob.unread_by_thread(&room, &root), ((0, 0), Some((1, 1))));
+    assert_eq!(bob.unread(&room), (1, 1));
+    bob.client.world.restart();
+    assert_eq!(bob.unread(&room), (1, 1), "also after the room forgot");
+    send_with(&bob.client, &room, "answer", &in_thread);
+    assert_eq!(bob.unread(&room), (0, 0), "who answers has read");
+}
+
+#[test]
+fn redacted_and_muted_events_are_not_counted() {
+    let (alice, bob, room) = pair();
+    let event = send(&alice.client, &room, "one");
+    send(&alice.client, &room, "two");
+    assert_eq!(bob.unread(&room), (0, 2));
+    alice.client.ok("PUT", &format!("/_matrix/client/v3/rooms/{room}/redact/{event}/r"), json!({}));
+    assert_eq!(bob.unread(&room), (0, 1));
+    let rule = format!("/_matrix/client/v3/pushrules/global/room/{room}");
+    bob.client.ok("PUT", &rule, json!({"actions": []}));
+    send(&alice.client, &room, "three");
+    assert_eq!(bob.unread(&room), (0, 1));
+}
+
+#[test]
+fn many_unread_events_are_weighed_once() {
+    let (alice, bob, room) = pair();
+    for number in 0..150 {
+        send(&alice.client, &room, &number.to_string());
+    }
+    assert_eq!(bob.unread(&room), (0, 150));
+    bob.client.world.restart();
+    let ((), cost) = bob.client.world.block_on(ledger::scoped(async {
+        assert_eq!(bob.unread(&room), (0, 150));
+    }));
+    assert_eq!(cost.rows_written, 0);
+    assert!(cost.rows_read < 80, "{cost:?}");
 }

@@ -36,6 +36,8 @@ pub struct SyncRoom {
     pub event_fields: Option<Vec<String>>,
     /// The form of events.
     pub event_format: EventFormat,
+    /// The content of the user's `m.push_rules`; `None` when they have changed none.
+    pub push_rules: Option<Box<RawValue>>,
 }
 command!(SyncRoom to Room -> SyncedRoom);
 

@@ -135,8 +135,8 @@ pub struct Synced {
     pub selection: u32,
     /// The rooms that have something for the client.
     pub rooms: Vec<ChangedRoom>,
-    /// For the rooms: what decides on the user's notifications.
-    pub push: Option<Box<RawValue>>,
+    /// For the rooms: the content of the user's `m.push_rules`; `None` when they have changed none.
+    pub push_rules: Option<Box<RawValue>>,
     /// For the rooms: whose events are left out.
     pub ignored_users: Vec<OwnedUserId>,
     /// Members of the answer that are the user's own.
