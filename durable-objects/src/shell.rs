@@ -1,5 +1,6 @@
 //! The Durable Object classes: each holds an engine and translates the platform's calls to it.
 //! The entry module wraps them once more, to give them `rpc`.
+#![allow(missing_docs, reason = "the platform's macro adds methods without documentation")]
 
 use std::{cell::RefCell, panic::AssertUnwindSafe, rc::Rc};
 

@@ -33,8 +33,6 @@ pub struct ClientAuth {
     pub is_admin: bool,
     /// Whether the account is suspended; see [`Self::check_not_suspended`].
     pub is_suspended: bool,
-    /// The token that proved it.
-    pub token: AccessToken,
 }
 
 impl ClientAuth {
@@ -108,14 +106,13 @@ impl FromRequest for AccessToken {
 }
 
 impl ClientAuth {
-    fn new(known: Authenticated, token: AccessToken) -> Self {
+    fn new(known: Authenticated) -> Self {
         Self {
             user_id: known.user_id,
             device_id: known.device_id,
             is_guest: known.is_guest,
             is_admin: known.is_admin,
             is_suspended: known.is_suspended,
-            token,
         }
     }
 }
@@ -132,7 +129,7 @@ impl FromRequest for GuestsToo {
     async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
         let token = AccessToken::from_request(ctx, request).await?;
         let known = ctx.call(token.localpart.as_str(), &credentials(ctx, &token)).await?;
-        Ok(Self(ClientAuth::new(known, token)))
+        Ok(Self(ClientAuth::new(known)))
     }
 }
 
@@ -140,7 +137,7 @@ impl FromRequest for Sender {
     async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
         let token = AccessToken::from_request(ctx, request).await?;
         let command = AuthenticateSender { credentials: credentials(ctx, &token) };
-        let auth = ClientAuth::new(ctx.call(token.localpart.as_str(), &command).await?, token);
+        let auth = ClientAuth::new(ctx.call(token.localpart.as_str(), &command).await?);
         auth.check_not_suspended()?;
         Ok(Self(auth))
     }

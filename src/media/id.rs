@@ -25,7 +25,8 @@ impl Mxc {
         let nothing = || MatrixError::not_found("No media has this name");
         let server = ServerName::parse(server).map_err(|_| nothing())?;
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-        if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(allowed) {
+        // The grammar of server names lets dots begin one; no host's name does.
+        if server.host().starts_with('.') || id.is_empty() || id.len() > MAX_ID || !id.bytes().all(allowed) {
             return Err(nothing());
         }
         Ok(Self { server, id: id.to_owned() })

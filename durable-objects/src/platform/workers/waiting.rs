@@ -88,14 +88,12 @@ async fn first_event(
     let promise = Promise::new(&mut move |resolve, _| {
         let (timer, listening) = &mut *state;
         **timer = set_timeout(&resolve, timeout_ms);
-        let socket_events = ["message", "close", "error"];
-        let add_all = || {
-            for event in socket_events {
-                raw.add_event_listener_with_callback(event, &resolve)?;
-            }
-            client.map_or(Ok(()), |client| client.add_event_listener_with_callback("abort", &resolve))
-        };
-        **listening = add_all();
+        let mut added =
+            client.map_or(Ok(()), |client| client.add_event_listener_with_callback("abort", &resolve));
+        for event in ["message", "close", "error"] {
+            added = added.and_then(|()| raw.add_event_listener_with_callback(event, &resolve));
+        }
+        **listening = added;
     });
     listening.map_err(worker::Error::from)?;
     socket.accept()?;
