@@ -160,11 +160,8 @@ fn open<R: DeserializeOwned>(reply: &str) -> Result<R, MatrixError> {
 /// Adds a reply's cost to the ledger; gives where its payload begins, or the error that it carries.
 fn settle(reply: &str) -> Result<usize, MatrixError> {
     let garbled = || MatrixError::internal("A reply between actors was not understood");
-    let (head, payload) = reply.split_once('\n').ok_or_else(garbled)?;
-    let mut words = head.split(' ');
-    let outcome = words.next().ok_or_else(garbled)?;
-    let mut number = || words.next().and_then(|word| word.parse().ok()).ok_or_else(garbled);
-    ledger::add(Ledger { calls: number()?, rows_read: number()?, rows_written: number()? });
+    let (_, payload) = reply.split_once('\n').ok_or_else(garbled)?;
+    let outcome = add_cost(reply).ok_or_else(garbled)?;
     if outcome == "ok" {
         return Ok(reply.len().saturating_sub(payload.len()));
     }

@@ -1,6 +1,11 @@
 //! Push rules: whether an event is one that a user wants to be told of. [C-S §11.13, push rules]
 
-use futures_util::FutureExt;
+use std::{
+    future::Future,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
+
 use ruma::{
     OwnedUserId,
     events::{
@@ -27,7 +32,9 @@ pub fn evaluate(rules: &Ruleset, event: &Pdu, room: &PushConditionRoomCtx) -> Op
     let json: Box<RawValue> = serde_json::from_str(event.json()).ok()?;
     let event = Raw::<AnySyncTimelineEvent>::from_json(json);
     // Nothing in it waits for anything.
-    let rule = rules.get_match(&event, room).now_or_never()??;
+    let matching = pin!(rules.get_match(&event, room));
+    let Poll::Ready(rule) = matching.poll(&mut Context::from_waker(Waker::noop())) else { return None };
+    let rule = rule?;
     rule.triggers_notification().then(|| Notification { is_highlight: rule.triggers_highlight() })
 }
 
