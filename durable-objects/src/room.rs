@@ -53,10 +53,10 @@ use crate::{
         DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights, GetAudience,
         GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetRelations,
         GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState, GetStateEvent, GetThreads, HasServer,
-        ImportPiece, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts,
-        ReceiveTyping, RedactEvent, ReleaseImport, ReserveImport, SendMessage, SendState, ServeAuthChain,
-        ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds, SetReceipts, SetTyping,
-        SyncRoom, UpdateMemberProfile,
+        ImportPiece, PlanUpgrade, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus,
+        ReceiveReceipts, ReceiveTyping, RedactEvent, ReleaseImport, ReserveImport, RetireRoom, SendMessage,
+        SendState, ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds,
+        SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
     },
 };
 
@@ -152,6 +152,8 @@ impl Engine for RoomEngine {
             sync GetResidentServers => get_resident_servers,
             sync GetAudience => get_audience,
             sync PullRoomSummary => pull_room_summary,
+            sync PlanUpgrade => plan_upgrade,
+            async RetireRoom => retire_room,
         })
     }
 

@@ -19,6 +19,7 @@ mod short_lived_token;
 mod sync;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 use std::{cell::Cell, rc::Rc};
 

@@ -107,6 +107,7 @@ async fn accept(
             sender: event.sender().to_owned(),
             stripped_state,
             event: None,
+            predecessor: None,
         };
         ctx.call(user_id.localpart(), &command).await?;
     }

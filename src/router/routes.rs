@@ -101,6 +101,7 @@ fn accounts(router: &mut Router) {
 /// `[C-S §8, §11.1]` Rooms: creation, state and timeline.
 fn rooms(router: &mut Router) {
     router.add(room::create_room);
+    router.add(room::upgrade_room);
     router.add(state::get_state_events);
     router.add(state::get_state_event_for_key);
     router.add(state::send_state_event);

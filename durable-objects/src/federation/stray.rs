@@ -79,6 +79,7 @@ async fn end(platform: &dyn Platform, event: &Pdu) -> Result<(), MatrixError> {
         sender,
         stripped_state: Vec::new(),
         event: Some(client_event(event)?),
+        predecessor: None,
     };
     rpc::call(platform, user_id.localpart(), &command).await
 }

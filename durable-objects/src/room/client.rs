@@ -12,6 +12,7 @@ mod send;
 mod summary;
 mod threads;
 mod timeline;
+mod upgrade;
 
 use std::rc::Rc;
 

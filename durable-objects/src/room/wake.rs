@@ -289,12 +289,24 @@ impl RoomEngine {
         }
         Ok(rpc::user::SetMembership {
             room_id: self.room_id()?,
-            membership,
+            membership: membership.clone(),
             position: Some(change.position),
             sender: event.map_or_else(|| change.user_id.clone(), |event| event.pdu.sender().to_owned()),
             stripped_state,
             event: None,
+            predecessor: if membership == MembershipState::Join { self.predecessor()? } else { None },
         })
+    }
+
+    /// The room that this one replaces, as its create event says.
+    fn predecessor(&self) -> Result<Option<OwnedRoomId>, DatabaseError> {
+        let create = State::current(&self.store)?.get("m.room.create", "")?;
+        let predecessor = create.as_ref().and_then(|create| {
+            let room_id =
+                create.content_object().get("predecessor")?.as_object()?.get("room_id")?.as_str()?;
+            OwnedRoomId::try_from(&*room_id).ok()
+        });
+        Ok(predecessor)
     }
 
     /// What those see of the room who are invited or knock `[C-S §8.4, stripped state]`.

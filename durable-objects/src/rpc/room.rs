@@ -19,13 +19,14 @@ mod state;
 mod summary;
 mod sync;
 mod timeline;
+mod upgrade;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     alias::*, creation::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*, import::*,
     inbound::*, membership::*, presence::*, reader::*, relations::*, send::*, space::*, state::*, summary::*,
-    sync::*, timeline::*,
+    sync::*, timeline::*, upgrade::*,
 };
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later

@@ -35,6 +35,10 @@ impl UserEngine {
             }
             _ => command.event.as_ref().map(|event| event.get().to_owned()),
         };
+        let is_new = known.as_ref().is_none_or(|known| known.membership != command.membership);
+        let predecessor =
+            command.predecessor.filter(|_| is_new && command.membership == MembershipState::Join);
+        let room_id = command.room_id.clone();
         let db = self.runtime.db.as_ref();
         db.transaction(|| -> Result<(), MatrixError> {
             let mut stream = Stream::load(db)?;
@@ -56,6 +60,9 @@ impl UserEngine {
             memberships.update(&row)?;
             Ok(stream.store(db)?)
         })?;
+        if let Some(predecessor) = predecessor {
+            self.follow_upgrade(&predecessor, &room_id)?;
+        }
         self.answer_waiting();
         Ok(())
     }

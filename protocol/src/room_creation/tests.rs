@@ -2,7 +2,7 @@
 use ruma::{RoomVersionId, owned_room_alias_id, owned_user_id, room_version_rules::AuthorizationRules};
 use serde_json::{Map, Value, json};
 
-use super::{Preset, RoomCreation, StateDraft};
+use super::{Preset, RoomCreation, StateDraft, retired_power_levels, upgraded_create, upgraded_power_levels};
 
 fn room(version: RoomVersionId, preset: Preset) -> (RoomCreation, AuthorizationRules) {
     let rules = version.rules().unwrap().authorization;
@@ -113,4 +113,40 @@ fn an_entry_of_initial_state_needs_type_and_content() {
     assert!(StateDraft::from_json(r#"{"type":"a"}"#).is_err());
     assert!(StateDraft::from_json(r#"{"type":"a","content":[]}"#).is_err());
     assert!(StateDraft::from_json(r#"{"content":{}}"#).is_err());
+}
+
+#[test]
+fn an_upgrade_copies_power_levels_without_the_creators() {
+    let rules = RoomVersionId::V12.rules().unwrap().authorization;
+    let old =
+        json!({"users": {"@alice:example.org": 100, "@bob:example.org": 50, "@carol:example.org": 100}});
+    let (alice, carol) = (owned_user_id!("@alice:example.org"), owned_user_id!("@carol:example.org"));
+    let new = upgraded_power_levels(old.as_object().unwrap(), &rules, &alice, &[carol]);
+    assert_eq!(new["users"], json!({"@bob:example.org": 50}));
+    assert_eq!(new["events"]["m.room.tombstone"], 150);
+}
+
+#[test]
+fn below_version_12_who_upgrades_has_power_by_number() {
+    let rules = RoomVersionId::V11.rules().unwrap().authorization;
+    let alice = owned_user_id!("@alice:example.org");
+    let new = upgraded_power_levels(&Map::new(), &rules, &alice, &[]);
+    assert_eq!(new, json!({"users": {"@alice:example.org": 100}}));
+}
+
+#[test]
+fn the_new_room_names_its_predecessor_and_keeps_its_type() {
+    let old = json!({"type": "m.space", "creator": "@x:y", "room_version": "1", "predecessor": {}});
+    let old = old.as_object().unwrap();
+    let rules = RoomVersionId::V11.rules().unwrap().authorization;
+    let new = upgraded_create(old, ("!old:y", "$last"), &rules, &[]);
+    let expected = json!({"type": "m.space", "predecessor": {"room_id": "!old:y", "event_id": "$last"}});
+    assert_eq!(Value::Object(new), expected);
+}
+
+#[test]
+fn in_a_replaced_room_only_moderators_speak() {
+    let retired = retired_power_levels(json!({"users_default": 60}).as_object().unwrap()).unwrap();
+    assert_eq!((&retired["events_default"], &retired["invite"]), (&json!(61), &json!(61)));
+    assert!(retired_power_levels(retired.as_object().unwrap()).is_none());
 }

@@ -50,6 +50,7 @@ pub async fn knock(ctx: &Ctx, wish: &Wish<'_>, via: &[OwnedServerName]) -> Resul
             sender: wish.user_id.clone(),
             stripped_state,
             event: None,
+            predecessor: None,
         };
         return ctx.call(wish.user_id.localpart(), &command).await;
     }

@@ -55,6 +55,7 @@ pub async fn leave(ctx: &Ctx, wish: &Wish<'_>, via: &[OwnedServerName]) -> Resul
         position: None,
         sender: wish.user_id.clone(),
         stripped_state: Vec::new(),
+        predecessor: None,
         event: Some(match &left {
             Some(event) => client_event(event)?,
             None => local_event(ctx, wish)?,

@@ -1,7 +1,7 @@
 //! Creating rooms.
 
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomVersionId, UInt,
+    OwnedRoomAliasId, OwnedRoomId, OwnedUserId, RoomAliasId, RoomVersionId,
     api::{
         client::room::{
             Visibility,
@@ -13,22 +13,18 @@ use ruma::{
 };
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
-    platform::random,
     rpc::{
-        directory::{CreateRoomAlias, DeleteRoomAlias, PublishRoom},
+        directory::PublishRoom,
         room::{CreateRoom, Invitee, MembershipAction, NewState},
     },
-    signing::server_keys,
 };
 use selvedge_protocol::{
-    event::Author,
-    event::Pdu,
-    room_creation::build_create,
     room_creation::{Preset, RoomCreation, StateDraft},
     room_version,
 };
 use serde_json::{Map, Value, value::RawValue};
 
+use super::founding::{Founding, found};
 use crate::{
     client::{
         invitee::{invitee, member_profile},
@@ -44,8 +40,6 @@ use crate::{
 const MAX_INVITES: usize = 500;
 /// How many state events can be given at once.
 const MAX_INITIAL_STATE: usize = 500;
-/// How often it is tried to make a room that differs from one of the same moment.
-const MAX_ATTEMPTS: u64 = 20;
 
 /// `POST /_matrix/client/v3/createRoom`
 pub async fn create_room(
@@ -161,7 +155,13 @@ async fn create(
         invite,
         is_direct,
     };
-    let room_id = create_at_once(ctx, plan, &rules, &mut command).await?;
+    let founding = Founding {
+        rules: &rules,
+        creator: &plan.creator,
+        content: plan.create_content(&rules.authorization),
+        alias: plan.canonical_alias.as_deref(),
+    };
+    let room_id = found(ctx, &founding, &mut command).await?;
     for user in elsewhere {
         let mut change = Change::own(auth, MembershipAction::Invite);
         change.target.clone_from(user);
@@ -176,73 +176,4 @@ async fn create(
 fn new_state(draft: StateDraft) -> Result<NewState, MatrixError> {
     let content = RawValue::from_string(draft.content)?;
     Ok(NewState { event_type: draft.event_type, state_key: draft.state_key, content })
-}
-
-/// Makes the room, a millisecond later in appearance where there is one of just now.
-async fn create_at_once(
-    ctx: &Ctx,
-    plan: &RoomCreation,
-    rules: &RoomVersionRules,
-    command: &mut CreateRoom,
-) -> Result<OwnedRoomId, MatrixError> {
-    for later in 0..MAX_ATTEMPTS {
-        let create = make_create_event(ctx, plan, rules, later).await?;
-        let room_id = create.room_id().to_owned();
-        command.create = create.into_json();
-        if create_with_alias(ctx, plan, &room_id, command).await? {
-            return Ok(room_id);
-        }
-    }
-    Err(MatrixError::limit_exceeded(1_000))
-}
-
-/// Takes the alias first, so that of two rooms with the same alias one is not made. Whether the room is new.
-async fn create_with_alias(
-    ctx: &Ctx,
-    plan: &RoomCreation,
-    room_id: &OwnedRoomId,
-    command: &CreateRoom,
-) -> Result<bool, MatrixError> {
-    let Some(alias) = &plan.canonical_alias else { return ctx.call(room_id, command).await };
-    let new_alias =
-        CreateRoomAlias { alias: alias.clone(), room_id: room_id.clone(), creator: plan.creator.clone() };
-    if !ctx.call(&(), &new_alias).await? {
-        return Err(MatrixError::room_in_use(format!("Room alias {alias} already exists")));
-    }
-    let created = ctx.call(room_id, command).await;
-    if !matches!(created, Ok(true)) {
-        ctx.call(&(), &DeleteRoomAlias { alias: alias.clone(), room_id: room_id.clone() }).await?;
-    }
-    created
-}
-
-/// Makes the create event. Since room version 12 it names the room, so it is made before the room's actor is known.
-async fn make_create_event(
-    ctx: &Ctx,
-    plan: &RoomCreation,
-    rules: &RoomVersionRules,
-    later: u64,
-) -> Result<Pdu, MatrixError> {
-    let platform = ctx.platform.as_ref();
-    let keys = server_keys(platform).await?;
-    let author = Author {
-        server: ctx.server_name(),
-        key: &keys.pair,
-        now: MilliSecondsSinceUnixEpoch(
-            UInt::try_from(platform.now().saturating_add(later)).unwrap_or(UInt::MAX),
-        ),
-        entropy: random(platform),
-    };
-    let content = Value::Object(plan.create_content(&rules.authorization)).to_string();
-    build_create(rules, Some(random_room_id(ctx)?), plan.creator.clone(), content, &author)
-        .map_err(|error| MatrixError::bad_json(format!("`creation_content`: {error}")))
-}
-
-fn random_room_id(ctx: &Ctx) -> Result<OwnedRoomId, MatrixError> {
-    let letters = random::<18>(ctx.platform.as_ref()).map(|byte| {
-        let letters = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-        char::from(letters.get(usize::from(byte % 52)).copied().unwrap_or(b'A'))
-    });
-    OwnedRoomId::try_from(format!("!{}:{}", letters.iter().collect::<String>(), ctx.server_name()))
-        .map_err(|_| MatrixError::internal("No room id could be made"))
 }

@@ -311,3 +311,46 @@ fn the_context_of_an_event_is_what_surrounds_it() {
     let on = path(&room_id, &format!("messages?dir=f&from={}", context["end"].as_str().unwrap()));
     assert_eq!(bodies(&alice.ok("GET", &on, Value::Null)), ["4"]);
 }
+
+#[test]
+fn an_upgraded_room_is_replaced_with_all_that_goes_with_it() {
+    let alice = Client::registered("alice");
+    let (bob, eve) = (alice.register("bob"), alice.register("eve"));
+    let old = create(
+        &alice,
+        json!({"room_version": "10", "preset": "public_chat", "visibility": "public", "name": "Old",
+            "room_alias_name": "here"}),
+    );
+    join(&bob, &old);
+    alice.ok("POST", &path(&old, "ban"), json!({"user_id": eve.user_id, "reason": "spam"}));
+    let tag = format!("/_matrix/client/v3/user/{}/rooms/{old}/tags/u.work", bob.user_id);
+    bob.ok("PUT", &tag, json!({"order": 0.5}));
+    let rule = |room_id: &str| format!("/_matrix/client/v3/pushrules/global/room/{room_id}");
+    bob.ok("PUT", &rule(&old), json!({"actions": ["notify"]}));
+    bob.refused("POST", &path(&old, "upgrade"), json!({"new_version": "11"}), 403, "M_FORBIDDEN");
+    alice.refused(
+        "POST",
+        &path(&old, "upgrade"),
+        json!({"new_version": "x"}),
+        400,
+        "M_UNSUPPORTED_ROOM_VERSION",
+    );
+    let answer = alice.ok("POST", &path(&old, "upgrade"), json!({"new_version": "12"}));
+    let new = answer["replacement_room"].as_str().unwrap();
+    assert_eq!(state(&alice, &old, "m.room.tombstone", "")["replacement_room"], *new);
+    assert_eq!(state(&alice, new, "m.room.create", "")["predecessor"], json!({ "room_id": old }));
+    assert_eq!(state(&alice, new, "m.room.name", "")["name"], "Old");
+    assert_eq!(state(&alice, new, "m.room.member", &eve.user_id)["reason"], "spam");
+    assert_eq!(state(&alice, new, "m.room.power_levels", "")["users"], json!({}));
+    assert_eq!(state(&alice, &old, "m.room.power_levels", "")["events_default"], 50);
+    let alias = alice.ok("GET", "/_matrix/client/v3/directory/room/%23here:selvedge.test", Value::Null);
+    assert_eq!(alias["room_id"], *new);
+    let rooms = alice.ok("GET", "/_matrix/client/v3/publicRooms", Value::Null);
+    assert_eq!((rooms["chunk"].as_array().unwrap().len(), &rooms["chunk"][0]["room_id"]), (1, &json!(new)));
+    join(&bob, new);
+    let tags =
+        bob.ok("GET", &format!("/_matrix/client/v3/user/{}/rooms/{new}/tags", bob.user_id), Value::Null);
+    assert_eq!(tags["tags"]["u.work"]["order"], 0.5);
+    assert_eq!(bob.ok("GET", &rule(new), Value::Null)["actions"], json!(["notify"]));
+    bob.refused("PUT", &path(&old, "send/m.room.message/x"), json!({"body": "x"}), 403, "M_FORBIDDEN");
+}

@@ -32,6 +32,8 @@ pub struct SetMembership {
     /// For a change from outside the room that ends an invitation or a knock: the member event as
     /// clients see it.
     pub event: Option<Box<RawValue>>,
+    /// The room that this one replaces.
+    pub predecessor: Option<OwnedRoomId>,
 }
 command!(SetMembership to User -> ());
 

@@ -85,6 +85,7 @@ impl Client {
             sender: "@alice:selvedge.test".try_into().unwrap(),
             stripped_state: Vec::new(),
             event: None,
+            predecessor: None,
         };
         self.world.call("alice", &command).unwrap();
     }

@@ -110,6 +110,7 @@ fn set_membership(room: &str, membership: MembershipState, position: Option<u64>
         sender: OwnedUserId::try_from("@bob:selvedge.test").unwrap(),
         stripped_state: vec![Raw::from_json(to_raw_value(&json!({"type": "m.room.name"})).unwrap())],
         event: None,
+        predecessor: None,
     }
 }
 
