@@ -1,26 +1,11 @@
 //! Capabilities `[C-S §6]`: what this server lets its clients do.
 
-use ruma::{RoomVersionId, api::client::discovery::get_capabilities::v3 as get_capabilities};
+use ruma::api::client::discovery::get_capabilities::v3 as get_capabilities;
 use selvedge_durable_objects::matrix_error::MatrixError;
+use selvedge_protocol::room_version;
 use serde_json::{Map, Value, json};
 
 use crate::{answer::Json, context::Ctx, extract::GuestsToo};
-
-/// The versions of rooms that this server takes part in, all of them stable.
-pub const ROOM_VERSIONS: [RoomVersionId; 12] = [
-    RoomVersionId::V1,
-    RoomVersionId::V2,
-    RoomVersionId::V3,
-    RoomVersionId::V4,
-    RoomVersionId::V5,
-    RoomVersionId::V6,
-    RoomVersionId::V7,
-    RoomVersionId::V8,
-    RoomVersionId::V9,
-    RoomVersionId::V10,
-    RoomVersionId::V11,
-    RoomVersionId::V12,
-];
 
 /// `GET /_matrix/client/v3/capabilities`. ruma leaves out what has its default value; clients of
 /// before that was the default want to read it.
@@ -30,7 +15,7 @@ pub async fn get_capabilities(
     _: get_capabilities::Request,
 ) -> Result<Json, MatrixError> {
     let versions: Map<String, Value> =
-        ROOM_VERSIONS.iter().map(|version| (version.to_string(), "stable".into())).collect();
+        room_version::SUPPORTED.iter().map(|version| (version.to_string(), "stable".into())).collect();
     let own = !auth.is_guest;
     let mut profile_fields = json!({"enabled": true});
     if auth.is_guest {
