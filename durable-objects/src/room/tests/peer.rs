@@ -1,6 +1,10 @@
 //! Several servers that share a room, each with an engine of its own.
 
-use std::{cell::Cell, collections::BTreeMap, rc::Rc};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
 use ruma::{
     MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId,
@@ -8,8 +12,10 @@ use ruma::{
 };
 use selvedge_protocol::{
     event::{EventBuilder, EventReference, Pdu, VerifiedPdu},
+    nid::EventNid,
     room_creation::build_create,
     room_creation::{Preset, RoomCreation},
+    state_res,
     state_tree::StateRoot,
 };
 use serde_json::value::RawValue;
@@ -333,6 +339,33 @@ impl Peer {
             nids.into_iter().map(|nid| self.room.store.event_id(nid)).collect::<Result<Vec<_>, _>>()?;
         ids.sort();
         Ok(ids)
+    }
+
+    /// The events of such standing that no other of such standing follows.
+    pub fn ends(&self, standing: &[Standing]) -> BTreeSet<OwnedEventId> {
+        let store = &self.room.store;
+        let events = (1..=self.event_count()).map(|nid| store.event(EventNid(nid)).unwrap());
+        let events = events.filter(|event| !event.is_outlier() && standing.contains(&event.standing));
+        let events: Vec<_> = events.collect();
+        let mut ends: BTreeSet<_> = events.iter().map(|event| event.pdu.event_id().to_owned()).collect();
+        for event in &events {
+            for prev in event.pdu.prev_events() {
+                ends.remove(prev);
+            }
+        }
+        ends
+    }
+
+    /// What the states after these resolve to.
+    pub fn state_at_ends(&self) -> BTreeMap<(String, String), OwnedEventId> {
+        let store = &self.room.store;
+        let roots: Vec<_> = self
+            .ends(&[Standing::Accepted, Standing::SoftFailed])
+            .iter()
+            .map(|id| store.find_event(id).unwrap().unwrap().states.unwrap().after)
+            .collect();
+        let root = store.write(|writer| state_res::resolve(&self.rules, writer, &roots)).unwrap();
+        self.state_at(root)
     }
 
     pub fn standing(&self, id: &OwnedEventId) -> Option<Standing> {

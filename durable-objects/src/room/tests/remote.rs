@@ -239,6 +239,25 @@ fn an_import_may_be_begun_anew_and_a_room_joined_again() {
 }
 
 #[test]
+fn an_import_takes_events_in_any_order() {
+    for version in [RoomVersionId::V11, RoomVersionId::V12] {
+        let a = Peer::creating("a.test", &version);
+        a.state_event("creator", "m.room.topic", "", "{\"topic\":\"x\"}");
+        let b = Peer::joining("b.test", &a);
+        let join = a.make_join(&b, "bob");
+        a.receive_as(&join, true, None).unwrap();
+        b.room.begin_import(&b.server, join.room_id().to_owned(), version).unwrap();
+        for mut piece in a.send_join_answer(&join, 4).into_iter().rev() {
+            piece.state.reverse();
+            piece.auth_chain.reverse();
+            b.room.import(&b.server, &piece).unwrap();
+        }
+        let _ = b.room.finish_import(&b.server, &b.verified(&join)).unwrap();
+        assert_eq!(a.state(), b.state());
+    }
+}
+
+#[test]
 fn an_import_without_the_create_event_or_with_a_forbidden_join_fails() {
     let a = Peer::creating("a.test", &RoomVersionId::V11);
     let b = a.joined_by("b.test", "bob");

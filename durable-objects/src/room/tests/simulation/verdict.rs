@@ -22,40 +22,48 @@ impl Simulation {
         self.agree();
     }
 
-    /// The servers that are in the room have the same state and the same extremities. One that is not,
-    /// or is about to join, is owed nothing.
+    /// The servers that are in the room have the same events, and find the same state where these end.
+    /// One that is not, or is about to join, is owed nothing.
+    ///
+    /// That state is the current one, but for soft failure: what a server let fail softly, and nobody
+    /// has built upon since, is not among its forward extremities.
     fn agree(&mut self) {
         let alive = self.alive();
         let is_joined = |index: &usize| self.peers[*index].room.store.is_any_local_joined().unwrap();
         let Some(reference) = alive.iter().copied().find(is_joined) else { return };
-        let state = self.peers[reference].state();
-        let memberships: BTreeMap<_, _> = members(&self.peers[reference]);
-        let mut resident: Vec<_> = (0..self.peers.len())
-            .filter(|index| {
-                memberships.iter().any(|(user, membership)| {
-                    let user = <&UserId>::try_from(user.as_str()).unwrap();
-                    membership == "join" && user.server_name() == self.peers[*index].server
-                })
+        let standing = [Standing::Accepted, Standing::SoftFailed];
+        let ends = self.peers[reference].ends(&standing);
+        let state = self.peers[reference].state_at_ends();
+        let resident: BTreeSet<_> = state
+            .iter()
+            .filter(|((event_type, _), _)| event_type == "m.room.member")
+            .filter(|(_, id)| {
+                self.peers[reference].pdu(id).content_str("membership").as_deref() == Some("join")
             })
+            .map(|((_, user), _)| <&UserId>::try_from(user.as_str()).unwrap().server_name().to_owned())
             .collect();
-        resident.retain(|index| alive.contains(index));
+        let resident = alive.into_iter().filter(|index| resident.contains(&self.peers[*index].server));
+        let resident: Vec<_> = resident.collect();
         self.say(|| format!("in the room: {resident:?}"));
         for index in &resident {
-            let other = self.peers[*index].state();
-            let keys: BTreeSet<_> = state.keys().chain(other.keys()).collect();
-            let differs: Vec<_> = keys
-                .into_iter()
-                .filter(|key| state.get(key) != other.get(key))
-                .map(|key| (key, state.get(key), other.get(key)))
-                .collect();
-            if !differs.is_empty() {
+            let peer = &self.peers[*index];
+            assert_eq!(peer.ends(&standing), ends, "s{reference} and s{index} do not have the same events");
+            let other = peer.state_at_ends();
+            if other != state {
                 self.tell_first_difference(reference, *index);
+                let keys: BTreeSet<_> = state.keys().chain(other.keys()).collect();
+                let differs = keys.into_iter().filter(|key| state.get(key) != other.get(key));
+                let differs: Vec<_> = differs.map(|key| (key, state.get(key), other.get(key))).collect();
+                panic!("s{reference} and s{index} differ in {differs:#?}");
             }
-            assert!(differs.is_empty(), "s{reference} and s{index} differ in {differs:#?}");
+            let mut extremities = peer.extremities();
+            let accepted = peer.ends(&[Standing::Accepted]);
+            extremities.retain(|id| !accepted.contains(id));
+            assert!(extremities.is_empty(), "s{index} could build on what is built upon: {extremities:?}");
+            if ends.iter().eq(&peer.extremities()) {
+                assert_eq!(peer.state(), state, "s{index} has another state than it should");
+            }
         }
-        let extremities: BTreeSet<_> =
-            resident.iter().map(|index| self.peers[*index].extremities()).collect();
-        assert!(extremities.len() <= 1, "extremities differ: {extremities:?}");
     }
 
     /// Tells of the first event before which two servers do not have the same state.
