@@ -6,6 +6,7 @@ pub mod verify_keys;
 
 use std::{cell::RefCell, collections::BTreeMap};
 
+use futures_util::{StreamExt, stream::LocalBoxStream};
 use ruma::{
     OwnedServerName, ServerName,
     api::{
@@ -21,7 +22,7 @@ use serde::Deserialize;
 pub use crate::remote_server::is_private;
 use crate::{
     matrix_error::MatrixError,
-    platform::{FetchError, OutboundRequest, Platform},
+    platform::{FetchError, OutboundRequest, OutboundStream, Platform},
     rpc::{
         self,
         remote_server::{Resolution, Resolve},
@@ -118,6 +119,54 @@ where
         .map_err(|error| bad(destination.as_str(), &error))
 }
 
+/// Sends a signed request to `destination`, whose answer may be too large to be held: its body as it
+/// arrives. Of the bounds, the time is that until the answer begins, and that between its pieces.
+pub async fn open<R>(
+    platform: &dyn Platform,
+    destination: &ServerName,
+    request: R,
+    bounds: Bounds,
+) -> Result<Body, FederationError>
+where
+    R: OutgoingRequest<Authentication = ServerSignatures, PathBuilder = SinglePath>,
+{
+    const MAX_REFUSAL: usize = 64 << 10;
+    let request = sign(platform, destination, request).await?;
+    let opened = platform.open(outbound(request, bounds)).await;
+    let server = destination.as_str().to_owned();
+    let OutboundStream { status, body, .. } = opened.map_err(|error| lost(&server, &error))?;
+    let mut body = Body { server, body };
+    if (200..300).contains(&status) {
+        return Ok(body);
+    }
+    let mut text = Vec::new();
+    while let Some(chunk) = body.next().await? {
+        text.extend(chunk);
+        if text.len() > MAX_REFUSAL {
+            break;
+        }
+    }
+    Err(FederationError::Refused(refusal(status, &text)))
+}
+
+/// The body of another server's answer, as it arrives.
+pub struct Body {
+    server: String,
+    body: LocalBoxStream<'static, Result<Vec<u8>, FetchError>>,
+}
+
+impl Body {
+    /// The next piece; `None` at the end.
+    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, FederationError> {
+        self.body.next().await.transpose().map_err(|error| lost(&self.server, &error))
+    }
+
+    /// What stands for an answer that is not understood.
+    pub fn bad(&self, error: &dyn std::fmt::Display) -> FederationError {
+        bad(&self.server, error)
+    }
+}
+
 /// Sends a request that needs no signature to a server whose place is known.
 pub async fn send_unsigned<R>(
     platform: &dyn Platform,
@@ -144,17 +193,21 @@ fn bad(server: &str, error: &dyn std::fmt::Display) -> FederationError {
     FederationError::BadAnswer { server: server.to_owned(), reason: error.to_string() }
 }
 
-async fn exchange<R: OutgoingRequest>(
-    platform: &dyn Platform,
-    server: &str,
-    request: http::Request<Vec<u8>>,
-    bounds: Bounds,
-) -> Result<R::IncomingResponse, FederationError> {
+fn lost(server: &str, error: &FetchError) -> FederationError {
+    match error {
+        FetchError::TooLarge => bad(server, error),
+        FetchError::TimedOut | FetchError::Failed(_) => {
+            FederationError::Unreachable { server: server.to_owned(), reason: error.to_string() }
+        }
+    }
+}
+
+fn outbound(request: http::Request<Vec<u8>>, bounds: Bounds) -> OutboundRequest {
     let (parts, body) = request.into_parts();
     let headers = parts.headers.iter();
     let headers =
         headers.filter_map(|(name, value)| Some((name.to_string(), value.to_str().ok()?.to_owned())));
-    let outbound = OutboundRequest {
+    OutboundRequest {
         method: parts.method,
         url: parts.uri.to_string(),
         headers: headers.collect(),
@@ -162,13 +215,16 @@ async fn exchange<R: OutgoingRequest>(
         timeout_ms: bounds.timeout_ms,
         max_bytes: bounds.max_bytes,
         follow_redirects: false,
-    };
-    let response = platform.fetch(outbound).await.map_err(|error| match error {
-        FetchError::TooLarge => bad(server, &error),
-        FetchError::TimedOut | FetchError::Failed(_) => {
-            FederationError::Unreachable { server: server.to_owned(), reason: error.to_string() }
-        }
-    })?;
+    }
+}
+
+async fn exchange<R: OutgoingRequest>(
+    platform: &dyn Platform,
+    server: &str,
+    request: http::Request<Vec<u8>>,
+    bounds: Bounds,
+) -> Result<R::IncomingResponse, FederationError> {
+    let response = platform.fetch(outbound(request, bounds)).await.map_err(|error| lost(server, &error))?;
     if !(200..300).contains(&response.status) {
         return Err(FederationError::Refused(refusal(response.status, &response.body)));
     }

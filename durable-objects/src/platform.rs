@@ -6,7 +6,11 @@ mod workers;
 
 use std::rc::Rc;
 
-use futures_util::future::LocalBoxFuture;
+use futures_util::{
+    FutureExt, StreamExt,
+    future::LocalBoxFuture,
+    stream::{self, LocalBoxStream},
+};
 
 #[cfg(target_arch = "wasm32")]
 pub use workers::{WorkersPlatform, waiting};
@@ -90,6 +94,16 @@ pub struct OutboundResponse {
     pub body: Vec<u8>,
 }
 
+/// The answer of another server as it arrives.
+pub struct OutboundStream {
+    /// The HTTP status.
+    pub status: u16,
+    /// Header names (lower case) and values.
+    pub headers: Vec<(String, String)>,
+    /// The body; it ends at an error. Dropping it ends the exchange.
+    pub body: LocalBoxStream<'static, Result<Vec<u8>, FetchError>>,
+}
+
 /// Another server could not be reached, or its answer broke a bound.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FetchError {
@@ -125,6 +139,16 @@ pub trait Platform {
 
     /// Makes a request to another server.
     fn fetch(&self, request: OutboundRequest) -> LocalBoxFuture<'_, Result<OutboundResponse, FetchError>>;
+
+    /// Makes a request to another server, whose answer may be too large to be held. Of the request's
+    /// bounds, the time is that until the answer begins, and that between its pieces.
+    fn open(&self, request: OutboundRequest) -> LocalBoxFuture<'_, Result<OutboundStream, FetchError>> {
+        async move {
+            let OutboundResponse { status, headers, body } = self.fetch(request).await?;
+            Ok(OutboundStream { status, headers, body: stream::iter([Ok(body)]).boxed_local() })
+        }
+        .boxed_local()
+    }
 
     /// Lets `task` run on after the answer has been given.
     fn spawn(&self, task: LocalBoxFuture<'static, ()>);

@@ -9,6 +9,7 @@
 mod canonical;
 mod number;
 mod slice;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod write;
@@ -16,5 +17,6 @@ mod write;
 pub use self::{
     canonical::{CanonicalizeError, MAX_DEPTH, Strictness, canonicalize, write_string},
     slice::{Array, Key, Malformed, Object, Value},
+    stream::{Part, SplitError, Splitter},
     write::ObjectWriter,
 };

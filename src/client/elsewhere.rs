@@ -5,6 +5,7 @@ mod invite;
 mod join;
 mod knock;
 mod leave;
+mod room_answer;
 
 use ruma::{
     OwnedServerName, RoomAliasId, RoomId, ServerName,

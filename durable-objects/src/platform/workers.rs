@@ -1,5 +1,6 @@
 //! [`Platform`] on Cloudflare Workers and workerd, for actors and for the edge.
 
+mod arriving;
 pub mod waiting;
 
 use std::rc::Rc;
@@ -16,7 +17,9 @@ use worker::{
     Stub,
 };
 
-use super::{ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, Platform, Waited};
+use super::{
+    ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, OutboundStream, Platform, Waited,
+};
 use crate::{config::ServerConfig, ledger};
 
 #[wasm_bindgen]
@@ -77,8 +80,12 @@ fn is_retryable(error: &JsValue) -> bool {
     Reflect::get(error, &JsValue::from_str("retryable")).is_ok_and(|flag| flag.is_truthy())
 }
 
-async fn exchange(request: OutboundRequest, abort: AbortSignal) -> Result<OutboundResponse, FetchError> {
-    let failed = |error: worker::Error| FetchError::Failed(error.to_string());
+fn failed(error: worker::Error) -> FetchError {
+    FetchError::Failed(error.to_string())
+}
+
+/// Sends a request; the answer has begun to arrive.
+async fn begin(request: OutboundRequest, abort: AbortSignal) -> Result<worker::Response, FetchError> {
     let headers = Headers::new();
     for (name, value) in &request.headers {
         headers.append(name, value).map_err(failed)?;
@@ -90,14 +97,19 @@ async fn exchange(request: OutboundRequest, abort: AbortSignal) -> Result<Outbou
         init.with_body(Some(Uint8Array::from(request.body.as_slice()).into()));
     }
     let outbound = worker::Request::new_with_init(&request.url, &init).map_err(failed)?;
-    let mut response = Fetch::Request(outbound).send_with_signal(&abort).await.map_err(failed)?;
+    Fetch::Request(outbound).send_with_signal(&abort).await.map_err(failed)
+}
+
+async fn exchange(request: OutboundRequest, abort: AbortSignal) -> Result<OutboundResponse, FetchError> {
+    let max_bytes = request.max_bytes;
+    let mut response = begin(request, abort).await?;
     let headers = response.headers().entries().collect();
     let mut body = Vec::new();
     if response.status_code() != 204 {
         let mut stream = response.stream().map_err(failed)?;
         while let Some(chunk) = futures_util::StreamExt::next(&mut stream).await {
             body.extend_from_slice(&chunk.map_err(failed)?);
-            if body.len() > request.max_bytes {
+            if body.len() > max_bytes {
                 return Err(FetchError::TooLarge);
             }
         }
@@ -155,6 +167,10 @@ impl Platform for WorkersPlatform {
             outcome
         }
         .boxed_local()
+    }
+
+    fn open(&self, request: OutboundRequest) -> LocalBoxFuture<'_, Result<OutboundStream, FetchError>> {
+        arriving::open(request, |milliseconds| self.sleep(milliseconds)).boxed_local()
     }
 
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {

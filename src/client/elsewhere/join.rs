@@ -7,14 +7,11 @@ use ruma::{
     },
 };
 use selvedge_durable_objects::{
-    federation::{
-        self, Bounds, FederationError,
-        verify::{verify_parsed, verify_pdus},
-    },
+    federation::{self, Bounds, FederationError, verify::verify_parsed},
     matrix_error::MatrixError,
     rpc::room::{
-        BeginImport, ChangeMembership, CheckedEvent, FinishImport, ImportPiece, MembershipOutcome,
-        ReceivePdus, ReleaseImport, Reservation, ReserveImport,
+        ChangeMembership, CheckedEvent, FinishImport, MembershipOutcome, ReceivePdus, ReleaseImport,
+        Reservation, ReserveImport,
     },
 };
 use selvedge_protocol::{
@@ -23,17 +20,18 @@ use selvedge_protocol::{
 };
 use serde_json::value::RawValue;
 
-use super::handshake::{Proposal, Refusals, Wish, candidates, sign};
+use super::{
+    handshake::{Proposal, Refusals, Wish, candidates, sign},
+    room_answer::{self, Import},
+};
 use crate::{context::Ctx, federation::pdu::Version};
 
 /// How long a server may take to answer `make_join`, in milliseconds: there may be others.
 const MAKE_TIMEOUT_MS: u32 = 15_000;
-/// How long the answer to `send_join` may take, in milliseconds.
+/// How long the answer to `send_join` may take to begin, and to go on, in milliseconds.
 const SEND_TIMEOUT_MS: u32 = 120_000;
-/// How many bytes the answer to `send_join` may have.
-const MAX_ANSWER: usize = 64 << 20;
-/// How many events are verified and handed to the room at a time.
-const PIECE: usize = 500;
+/// How many bytes the answer to `send_join` may have: a room of a million members.
+const MAX_ANSWER: usize = 2 << 30;
 /// How long to wait for another join of the same room, in milliseconds, and how often to look.
 const MAX_WAIT_MS: u32 = 60_000;
 const POLL_MS: u32 = 250;
@@ -108,21 +106,27 @@ async fn through(
     let json = raw(event.json())?;
     let request = create_join_event::Request::new(wish.room_id.to_owned(), event.event_id().to_owned(), json);
     let bounds = Bounds { timeout_ms: SEND_TIMEOUT_MS, max_bytes: MAX_ANSWER };
-    let answer = federation::send(platform, server, request, bounds).await?.room_state;
-    let event = signed_by_both(ctx, event, answer.event.as_deref(), &version).await?;
-    let event = VerifiedPdu::vouched_for(event, false);
-    let join = CheckedEvent::new(event).map_err(FederationError::Internal)?;
-    let taken_in = match import {
-        Some(token) => {
-            let chain = answer.auth_chain;
-            import_room(ctx, wish, Import { token, version, auth_chain: chain, state: answer.state, join })
-                .await
-        }
-        None => receive(ctx, wish, server, join).await,
+    let body = federation::open(platform, server, request, bounds).await?;
+    let taken_in = async {
+        let import = import.map(|token| Import { token, version: &version });
+        let answered = room_answer::read(ctx, wish, body, import).await?.event;
+        let event = signed_by_both(ctx, event, answered.as_deref(), &version).await?;
+        let event = VerifiedPdu::vouched_for(event, false);
+        let join = CheckedEvent::new(event).map_err(FederationError::Internal)?;
+        let done = match import {
+            Some(Import { token, .. }) => {
+                ctx.call(&wish.room_id.to_owned(), &FinishImport { token, join }).await
+            }
+            None => receive(ctx, wish, server, join).await,
+        };
+        done.map_err(FederationError::Internal)
     };
-    taken_in.map_err(|error| match error.status {
-        403 | 502 => FederationError::BadAnswer { server: server.to_string(), reason: error.message },
-        _ => FederationError::Internal(error),
+    // What the room finds wrong with the answer is wrong with the server that gave it.
+    taken_in.await.map_err(|error| match error {
+        FederationError::Internal(error) if matches!(error.status, 403 | 502) => {
+            FederationError::BadAnswer { server: server.to_string(), reason: error.message }
+        }
+        other => other,
     })
 }
 
@@ -134,10 +138,10 @@ fn raw(json: &str) -> Result<Box<RawValue>, FederationError> {
 async fn signed_by_both(
     ctx: &Ctx,
     event: Pdu,
-    answered: Option<&RawValue>,
+    answered: Option<&str>,
     version: &Version,
 ) -> Result<Pdu, FederationError> {
-    let Some(answered) = answered.and_then(|json| Pdu::parse(json.get(), &version.rules).ok()) else {
+    let Some(answered) = answered.and_then(|json| Pdu::parse(json, &version.rules).ok()) else {
         return Ok(event);
     };
     if answered.event_id() != event.event_id() {
@@ -147,60 +151,6 @@ async fn signed_by_both(
         Ok(verified) if !verified.content_lost() => Ok(verified.into_pdu()),
         _ => Ok(event),
     }
-}
-
-/// What a server answered to a join.
-struct Import {
-    token: u64,
-    version: Version,
-    auth_chain: Vec<Box<RawValue>>,
-    state: Vec<Box<RawValue>>,
-    join: CheckedEvent,
-}
-
-async fn import_room(ctx: &Ctx, wish: &Wish<'_>, import: Import) -> Result<(), MatrixError> {
-    let room_id = wish.room_id.to_owned();
-    let Import { token, version, auth_chain, state, join } = import;
-    ctx.call(&room_id, &BeginImport { token, version: version.id.clone() }).await?;
-    // First the create event: in room versions that are named after it no other cites it, and all depend on it.
-    let (create, auth_chain): (Vec<_>, Vec<_>) = auth_chain.into_iter().partition(|event| is_create(event));
-    let (create_state, state): (Vec<_>, Vec<_>) = state.into_iter().partition(|event| is_create(event));
-    let first = ImportPiece {
-        token,
-        auth_chain: checked(ctx, &create, &version).await?,
-        state: checked(ctx, &create_state, &version).await?,
-    };
-    ctx.call(&room_id, &first).await?;
-    for piece in auth_chain.chunks(PIECE) {
-        let auth_chain = checked(ctx, piece, &version).await?;
-        ctx.call(&room_id, &ImportPiece { token, auth_chain, state: Vec::new() }).await?;
-    }
-    for piece in state.chunks(PIECE) {
-        let state = checked(ctx, piece, &version).await?;
-        ctx.call(&room_id, &ImportPiece { token, auth_chain: Vec::new(), state }).await?;
-    }
-    ctx.call(&room_id, &FinishImport { token, join }).await
-}
-
-/// Whether an event says that it is the room's create event.
-fn is_create(event: &RawValue) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Typed<'e> {
-        #[serde(rename = "type", borrow)]
-        event_type: std::borrow::Cow<'e, str>,
-    }
-    serde_json::from_str::<Typed<'_>>(event.get()).is_ok_and(|event| event.event_type == "m.room.create")
-}
-
-/// Verifies events; those that are not what they claim to be are left out.
-async fn checked(
-    ctx: &Ctx,
-    events: &[Box<RawValue>],
-    version: &Version,
-) -> Result<Vec<CheckedEvent>, MatrixError> {
-    let events = events.iter().map(|event| event.get());
-    let verified = verify_pdus(ctx.platform.as_ref(), events, &version.rules).await;
-    verified.into_iter().flatten().map(CheckedEvent::new).collect()
 }
 
 /// Hands the join to a room that is here already.

@@ -156,11 +156,12 @@ impl Session<'_, '_> {
             return Ok(Some(known));
         }
         match find_auth_events(self.writer, pdu)? {
-            Ok(auth) => {
+            // Since room version 12 no event names the create event, and all need it.
+            Ok(auth) if self.meta.create.is_some() || pdu.event_type() == "m.room.create" => {
                 self.insert_outlier(pdu, &auth)?;
                 Ok(self.writer.find_nid(pdu.event_id())?)
             }
-            Err(_) => self.store_unchecked(pdu).map(Some),
+            _ => self.store_unchecked(pdu).map(Some),
         }
     }
 

@@ -1,0 +1,122 @@
+//! The answer to `send_join`: a room, which may have hundreds of megabytes `[S-S §10]`. It goes to the
+//! room's actor in pieces, verified, as it arrives, so that little of it is in memory at a time.
+
+use ruma::RoomVersionId;
+use selvedge_durable_objects::{
+    federation::{Body, FederationError, verify::verify_pdus},
+    matrix_error::MatrixError,
+    rpc::room::{BeginImport, CheckedEvent, ImportPiece},
+};
+use selvedge_protocol::{
+    event::MAX_PDU_BYTES,
+    json::{Part, Splitter},
+};
+
+use super::handshake::Wish;
+use crate::{context::Ctx, federation::pdu::Version};
+
+/// How many events are verified and handed to the room at a time.
+const PIECE: usize = 500;
+/// How many bytes an event may have as it arrives: not canonical, and with `unsigned`.
+const MAX_PART: usize = 4 * MAX_PDU_BYTES;
+
+/// What remains of an answer once it has arrived.
+#[derive(Debug, Default)]
+pub struct Rest {
+    /// The join with the other server's signature, if it sent it.
+    pub event: Option<String>,
+}
+
+/// Reads the answer. With `import`, hands the room to its actor; else leaves it out.
+pub async fn read(
+    ctx: &Ctx,
+    wish: &Wish<'_>,
+    mut body: Body,
+    import: Option<Import<'_>>,
+) -> Result<Rest, FederationError> {
+    let mut splitter = Splitter::new(&["auth_chain", "state"], MAX_PART);
+    let mut rest = Rest::default();
+    let mut intake = match import {
+        Some(import) => Some(Intake::begin(ctx, wish, import).await?),
+        None => None,
+    };
+    while let Some(chunk) = body.next().await? {
+        splitter.push(&chunk);
+        while let Some(part) = splitter.next_part().map_err(|error| body.bad(&error))? {
+            match part {
+                Part::Member(name, value) if name == "event" => rest.event = Some(value),
+                Part::Member(..) => {}
+                Part::Element(list, json) => {
+                    if let Some(intake) = &mut intake {
+                        intake.add(list, json).await?;
+                    }
+                }
+            }
+        }
+    }
+    splitter.finish().map_err(|error| body.bad(&error))?;
+    if let Some(intake) = intake {
+        intake.end().await?;
+    }
+    Ok(rest)
+}
+
+/// An import to make of an answer.
+#[derive(Clone, Copy)]
+pub struct Import<'a> {
+    /// The reservation of the room.
+    pub token: u64,
+    /// The room's version.
+    pub version: &'a Version,
+}
+
+/// Events on their way to the room's actor.
+struct Intake<'a> {
+    ctx: &'a Ctx,
+    wish: &'a Wish<'a>,
+    import: Import<'a>,
+    auth_chain: Vec<String>,
+    state: Vec<String>,
+}
+
+impl<'a> Intake<'a> {
+    async fn begin(ctx: &'a Ctx, wish: &'a Wish<'a>, import: Import<'a>) -> Result<Self, FederationError> {
+        let Import { token, version } = import;
+        let version: RoomVersionId = version.id.clone();
+        let begun = ctx.call(&wish.room_id.to_owned(), &BeginImport { token, version }).await;
+        begun.map_err(FederationError::Internal)?;
+        Ok(Self { ctx, wish, import, auth_chain: Vec::new(), state: Vec::new() })
+    }
+
+    async fn add(&mut self, list: &str, json: String) -> Result<(), FederationError> {
+        let events = if list == "state" { &mut self.state } else { &mut self.auth_chain };
+        events.push(json);
+        if self.state.len().saturating_add(self.auth_chain.len()) >= PIECE {
+            self.hand_over().await
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn end(mut self) -> Result<(), FederationError> {
+        self.hand_over().await
+    }
+
+    async fn hand_over(&mut self) -> Result<(), FederationError> {
+        let (auth_chain, state) = (std::mem::take(&mut self.auth_chain), std::mem::take(&mut self.state));
+        let (auth_chain, state) = (self.checked(auth_chain).await, self.checked(state).await);
+        let piece = ImportPiece {
+            token: self.import.token,
+            auth_chain: auth_chain.map_err(FederationError::Internal)?,
+            state: state.map_err(FederationError::Internal)?,
+        };
+        self.ctx.call(&self.wish.room_id.to_owned(), &piece).await.map_err(FederationError::Internal)
+    }
+
+    /// Verifies events; those that are not what they claim to be are left out.
+    async fn checked(&self, events: Vec<String>) -> Result<Vec<CheckedEvent>, MatrixError> {
+        let events = events.iter().map(String::as_str);
+        let verified = verify_pdus(self.ctx.platform.as_ref(), events, &self.import.version.rules).await;
+        verified.into_iter().flatten().map(CheckedEvent::new).collect()
+    }
+}
