@@ -4,6 +4,7 @@
 use std::rc::Rc;
 
 use ruma::{OwnedServerName, RoomVersionId, ServerName};
+use selvedge_protocol::room_version;
 
 /// Who may register an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,9 +121,11 @@ impl ServerConfig {
             }
         };
         let default_room_version = match given("DEFAULT_ROOM_VERSION") {
-            None => RoomVersionId::V12,
+            None => room_version::DEFAULT,
             Some(version) => {
-                let id = RoomVersionId::try_from(version.as_str()).ok().filter(|id| id.rules().is_some());
+                let id = RoomVersionId::try_from(version.as_str())
+                    .ok()
+                    .filter(|id| room_version::rules(id).is_some());
                 let reason = format!("`{version}` is not a known room version");
                 id.ok_or(ConfigError::Invalid { name: "DEFAULT_ROOM_VERSION", reason })?
             }

@@ -21,7 +21,7 @@ pub const SUPPORTED: [RoomVersionId; 12] = [
 ];
 
 /// The version of new rooms, unless the server or the user asks for another.
-pub const DEFAULT: RoomVersionId = RoomVersionId::V11;
+pub const DEFAULT: RoomVersionId = RoomVersionId::V12;
 
 /// The rules of a version; `None` if this server does not speak it.
 pub fn rules(version: &RoomVersionId) -> Option<RoomVersionRules> {
