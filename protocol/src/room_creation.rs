@@ -9,7 +9,9 @@ mod upgrade;
 use ruma::{OwnedRoomAliasId, OwnedUserId, RoomVersionId, room_version_rules::AuthorizationRules};
 use serde_json::{Map, Value, json, value::RawValue};
 
-pub use self::upgrade::{TRANSFERRED_STATE, retired_power_levels, upgraded_create, upgraded_power_levels};
+pub use self::upgrade::{
+    TRANSFERRED_STATE, divided_aliases, retired_power_levels, upgraded_create, upgraded_power_levels,
+};
 
 pub use self::create_event::{CreateError, build_create};
 

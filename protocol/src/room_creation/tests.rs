@@ -1,8 +1,13 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-use ruma::{RoomVersionId, owned_room_alias_id, owned_user_id, room_version_rules::AuthorizationRules};
+use ruma::{
+    RoomVersionId, owned_room_alias_id, owned_user_id, room_version_rules::AuthorizationRules, server_name,
+};
 use serde_json::{Map, Value, json};
 
-use super::{Preset, RoomCreation, StateDraft, retired_power_levels, upgraded_create, upgraded_power_levels};
+use super::{
+    Preset, RoomCreation, StateDraft, divided_aliases, retired_power_levels, upgraded_create,
+    upgraded_power_levels,
+};
 
 fn room(version: RoomVersionId, preset: Preset) -> (RoomCreation, AuthorizationRules) {
     let rules = version.rules().unwrap().authorization;
@@ -149,4 +154,26 @@ fn in_a_replaced_room_only_moderators_speak() {
     let retired = retired_power_levels(json!({"users_default": 60}).as_object().unwrap()).unwrap();
     assert_eq!((&retired["events_default"], &retired["invite"]), (&json!(61), &json!(61)));
     assert!(retired_power_levels(retired.as_object().unwrap()).is_none());
+}
+
+#[test]
+fn levels_that_are_strings_become_numbers() {
+    let rules = RoomVersionId::V12.rules().unwrap().authorization;
+    let alice = owned_user_id!("@alice:example.org");
+    let old = json!({"ban": "60", "users": {"@alice:example.org": "100", "@bob:example.org": " 7 "}});
+    let new = upgraded_power_levels(old.as_object().unwrap(), &rules, &alice, &[]);
+    assert_eq!((&new["ban"], &new["users"]), (&json!(60), &json!({"@bob:example.org": 7})));
+}
+
+#[test]
+fn only_aliases_of_this_server_go_to_the_new_room() {
+    let server = server_name!("here.test");
+    let old = json!({"alias": "#a:there.test", "alt_aliases": ["#b:here.test", "#c:there.test"]});
+    let (new, rest) = divided_aliases(old.as_object().unwrap(), server).unwrap();
+    assert_eq!(Value::Object(new), json!({"alt_aliases": ["#b:here.test"]}));
+    assert_eq!(Value::Object(rest), json!({"alias": "#a:there.test", "alt_aliases": ["#c:there.test"]}));
+    let own = json!({"alias": "#a:here.test"});
+    let (new, rest) = divided_aliases(own.as_object().unwrap(), server).unwrap();
+    assert_eq!((Value::Object(new), Value::Object(rest)), (own, json!({})));
+    assert!(divided_aliases(json!({"alias": "#a:there.test"}).as_object().unwrap(), server).is_none());
 }

@@ -23,9 +23,6 @@ pub async fn upgrade_room(
 ) -> Result<upgrade_room::Response, MatrixError> {
     auth.check_not_suspended()?;
     let rules = rules_of(&request.new_version)?;
-    if !request.additional_creators.is_empty() && !rules.authorization.additional_room_creators {
-        return Err(MatrixError::invalid_param("This room version has no additional creators"));
-    }
     let plan = PlanUpgrade {
         sender: auth.user_id.clone(),
         version: request.new_version.clone(),

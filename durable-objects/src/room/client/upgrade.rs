@@ -5,7 +5,9 @@ use std::rc::Rc;
 use ruma::UserId;
 use selvedge_protocol::{
     auth::AuthState,
-    room_creation::{TRANSFERRED_STATE, retired_power_levels, upgraded_create, upgraded_power_levels},
+    room_creation::{
+        TRANSFERRED_STATE, divided_aliases, retired_power_levels, upgraded_create, upgraded_power_levels,
+    },
     room_version,
 };
 use serde_json::{Map, Value, json, value::RawValue};
@@ -39,6 +41,7 @@ impl RoomEngine {
         let predecessor = (meta.room_id.as_str(), last.as_str());
         let creation_content = upgraded_create(&create, predecessor, &rules, &additional_creators);
 
+        let server_name = self.runtime.platform.config().server_name.clone();
         let mut transferred = self.transferred_lists(&state, &create)?;
         for event_type in TRANSFERRED_STATE {
             let Some(content) = content(&state, event_type)? else { continue };
@@ -46,6 +49,10 @@ impl RoomEngine {
                 "m.room.power_levels" => {
                     upgraded_power_levels(&content, &rules, &sender, &additional_creators)
                 }
+                "m.room.canonical_alias" => match divided_aliases(&content, &server_name) {
+                    Some((moved, _)) => Value::Object(moved),
+                    None => continue,
+                },
                 _ => Value::Object(content),
             };
             transferred.push(new_state(event_type, "", &content)?);
@@ -105,8 +112,10 @@ impl RoomEngine {
         self.write(&pen, &[tombstone]).await?;
         let state = State::current(&self.store)?;
         let mut rest = Vec::new();
-        if content(&state, "m.room.canonical_alias")?.is_some() {
-            rest.push(NewEvent::state(sender.clone(), "m.room.canonical_alias", "", "{}"));
+        let aliases = content(&state, "m.room.canonical_alias")?.unwrap_or_default();
+        if let Some((_, kept)) = divided_aliases(&aliases, &pen.config.server_name) {
+            let kept = Value::Object(kept).to_string();
+            rest.push(NewEvent::state(sender.clone(), "m.room.canonical_alias", "", kept));
         }
         let levels = content(&state, "m.room.power_levels")?.unwrap_or_default();
         if let Some(retired) = retired_power_levels(&levels) {
