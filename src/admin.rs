@@ -2,3 +2,28 @@
 
 pub mod register;
 pub mod registration_tokens;
+pub mod reports;
+
+use http::Uri;
+use selvedge_durable_objects::matrix_error::MatrixError;
+use serde::de::DeserializeOwned;
+
+use crate::router::Incoming;
+
+/// A parameter of the query.
+fn query(uri: &Uri, name: &str) -> Option<String> {
+    let pairs = form_urlencoded::parse(uri.query()?.as_bytes());
+    pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+}
+
+/// A parameter that is a number from 0 on. `M_INVALID_PARAM`.
+fn number(uri: &Uri, name: &str) -> Result<Option<u64>, MatrixError> {
+    let parse = |text: String| text.parse().ok().filter(|number| *number < 1 << 53);
+    let not_one = || MatrixError::invalid_param(format!("{name} is a number from 0 on"));
+    query(uri, name).map(|text| parse(text).ok_or_else(not_one)).transpose()
+}
+
+/// The body. `M_BAD_JSON`.
+fn body<T: DeserializeOwned>(incoming: &Incoming) -> Result<T, MatrixError> {
+    serde_json::from_slice(incoming.request.body()).map_err(|error| MatrixError::bad_json(error.to_string()))
+}

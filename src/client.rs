@@ -22,6 +22,7 @@ mod reading;
 pub mod receipt;
 pub mod registration;
 pub mod relations;
+pub mod report;
 pub mod room;
 pub mod room_alias;
 pub mod session;

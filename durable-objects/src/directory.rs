@@ -3,6 +3,7 @@
 
 mod published_room;
 mod registration_token;
+mod report;
 mod room_alias;
 mod signing_key;
 
@@ -15,9 +16,10 @@ use crate::{
     migrations::Migration,
     rpc::directory::{
         CheckRegistrationToken, CreateRegistrationToken, CreateRoomAlias, DeleteRegistrationToken,
-        DeleteRoomAlias, GetRegistrationToken, GetSigningKeys, HoldRegistrationToken, IsRoomPublished,
-        ListPublishedRooms, ListRegistrationTokens, ListRoomAliases, MarkRoomChanged, PublishRoom,
-        ReplaceRoom, ResolveRoomAlias, SettleRegistrationToken, UnpublishRoom, UpdateRegistrationToken,
+        DeleteReport, DeleteRoomAlias, GetRegistrationToken, GetReport, GetSigningKeys,
+        HoldRegistrationToken, IsRoomPublished, KeepReport, ListPublishedRooms, ListRegistrationTokens,
+        ListReports, ListRoomAliases, MarkRoomChanged, PublishRoom, ReplaceRoom, ResolveRoomAlias,
+        SettleRegistrationToken, UnpublishRoom, UpdateRegistrationToken,
     },
 };
 
@@ -32,6 +34,7 @@ impl Engine for DirectoryEngine {
         (2, include_str!("../../schema/directory/0002_registration_token.sql")),
         (10, include_str!("../../schema/directory/0010_room_alias.sql")),
         (11, include_str!("../../schema/directory/0011_published_room.sql")),
+        (20, include_str!("../../schema/directory/0020_report.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -59,6 +62,10 @@ impl Engine for DirectoryEngine {
             sync IsRoomPublished => is_room_published,
             sync MarkRoomChanged => mark_room_changed,
             async ListPublishedRooms => list_published_rooms,
+            sync KeepReport => keep_report,
+            sync ListReports => list_reports,
+            sync GetReport => get_report,
+            sync DeleteReport => delete_report,
         })
     }
 

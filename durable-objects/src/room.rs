@@ -50,10 +50,10 @@ use crate::{
     migrations::Migration,
     rpc::room::{
         AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
-        DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights, GetAudience,
-        GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetRelations,
-        GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState, GetStateEvent, GetThreads, HasServer,
-        ImportPiece, PlanUpgrade, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus,
+        DescribeReported, DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights,
+        GetAudience, GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages,
+        GetRelations, GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState, GetStateEvent, GetThreads,
+        HasServer, ImportPiece, PlanUpgrade, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus,
         ReceiveReceipts, ReceiveTyping, RedactEvent, ReleaseImport, ReserveImport, RetireRoom, SendMessage,
         SendState, ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds,
         SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
@@ -152,6 +152,7 @@ impl Engine for RoomEngine {
             sync GetResidentServers => get_resident_servers,
             sync GetAudience => get_audience,
             sync PullRoomSummary => pull_room_summary,
+            sync DescribeReported => describe_reported,
             sync PlanUpgrade => plan_upgrade,
             async RetireRoom => retire_room,
         })

@@ -1,6 +1,5 @@
 //! Registration tokens.
 
-use http::Uri;
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::directory::{
@@ -8,9 +7,9 @@ use selvedge_durable_objects::{
         TokenChange, UpdateRegistrationToken,
     },
 };
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::{body, query};
 use crate::{answer::Json, context::Ctx, extract::ServerAdmin, router::Incoming};
 
 /// `GET /_synapse/admin/v1/registration_tokens?valid=`
@@ -55,15 +54,6 @@ fn answer(token: &impl serde::Serialize) -> Result<Json, MatrixError> {
     Ok(Json(serde_json::to_string(token)?))
 }
 
-fn body<T: DeserializeOwned>(incoming: &Incoming) -> Result<T, MatrixError> {
-    serde_json::from_slice(incoming.request.body()).map_err(|error| MatrixError::bad_json(error.to_string()))
-}
-
 fn token(incoming: Incoming) -> Result<String, MatrixError> {
     incoming.path_args.into_iter().next().ok_or_else(|| MatrixError::missing_param("token is missing"))
-}
-
-fn query(uri: &Uri, name: &str) -> Option<String> {
-    let pairs = form_urlencoded::parse(uri.query()?.as_bytes());
-    pairs.into_iter().find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
 }

@@ -9,6 +9,7 @@ mod presence;
 mod propagation;
 mod push_rules;
 mod relations;
+mod reports;
 mod rooms;
 mod sync;
 mod user_data;

@@ -15,11 +15,11 @@ use ruma::api::client::{
 
 use super::{Incoming, Router};
 use crate::{
-    admin::{register, registration_tokens},
+    admin::{register, registration_tokens, reports},
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
         membership, message, moderation, presence, profile, push_rules, receipt, registration, relations,
-        room, room_alias, session, state, sync, to_device, typing,
+        report, room, room_alias, session, state, sync, to_device, typing,
     },
     discovery, federation, metrics,
 };
@@ -125,6 +125,9 @@ fn rooms(router: &mut Router) {
     router.add(relations::get_relating_events_with_rel_type);
     router.add(relations::get_relating_events_with_rel_type_and_event_type);
     router.add(relations::get_threads);
+    router.add(report::report_content);
+    router.add(report::report_room);
+    router.add(report::report_user);
 }
 
 /// `[C-S §11.2]` Room membership.
@@ -247,6 +250,17 @@ fn administration(router: &mut Router) {
     router.add_plain(Method::GET, token, registration_tokens::get);
     router.add_plain(Method::PUT, token, registration_tokens::update);
     router.add_plain(Method::DELETE, token, registration_tokens::delete);
+    router.add_plain(Method::GET, "/_synapse/admin/v1/event_reports", reports::list_events);
+    router.add_plain(Method::GET, "/_synapse/admin/v1/user_reports", reports::list_users);
+    router.add_plain(Method::GET, "/_synapse/admin/v1/room_reports", reports::list_rooms);
+    for report in [
+        "/_synapse/admin/v1/event_reports/{id}",
+        "/_synapse/admin/v1/user_reports/{id}",
+        "/_synapse/admin/v1/room_reports/{id}",
+    ] {
+        router.add_plain(Method::GET, report, reports::get);
+        router.add_plain(Method::DELETE, report, reports::delete);
+    }
 }
 
 /// `[S-S §2, §3]` Server discovery and keys.

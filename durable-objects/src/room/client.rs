@@ -8,6 +8,7 @@ mod join;
 mod membership;
 mod read_state;
 mod relations;
+mod report;
 mod send;
 mod summary;
 mod threads;

@@ -2,11 +2,12 @@
 
 mod published_room;
 mod registration;
+mod report;
 mod room_alias;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{published_room::*, registration::*, room_alias::*};
+pub use self::{published_room::*, registration::*, report::*, room_alias::*};
 use crate::command;
 
 /// The server's signing keys. They are made at the first call.

@@ -24,7 +24,7 @@ fn registration(client: &Client, name: &str, is_admin: bool, secret: &str) -> Va
     json!({"nonce": nonce, "username": name, "password": PASSWORD, "admin": is_admin, "mac": mac})
 }
 
-fn admin() -> Client {
+pub fn admin() -> Client {
     let client = client_with_secret();
     let answer = client.ok("POST", REGISTER, registration(&client, "root", true, "hush"));
     client.with_session(&answer)
