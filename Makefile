@@ -34,7 +34,8 @@ test-units: ## Run the tests of the crates
 test-e2e: ## Run the end-to-end tests against the built worker (FILES=... for some)
 	@scripts/build --profile $(PROFILE)
 	@scripts/build --profile $(PROFILE) --faults
-	node --test --test-reporter=spec --test-concurrency=2 $(or $(FILES),$(wildcard tests/e2e/*.test.mjs tests/conformance/suite/*.test.mjs))
+	# Clients of matrix-js-sdk leave timers behind that run for hours.
+	node --test --test-force-exit --test-reporter=spec --test-concurrency=2 $(or $(FILES),$(wildcard tests/e2e/*.test.mjs tests/conformance/suite/*.test.mjs))
 
 # How many resolutions `make oracle` compares, over seven room versions.
 CASES ?= 1000000

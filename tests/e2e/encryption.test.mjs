@@ -42,7 +42,12 @@ test('two users with two devices each read each other, until a device is deleted
   const users = [await register(server, 'alice'), await register(server, 'bob')];
   const [alice, bob] = users;
   const second = [await login(alice), await login(bob)];
-  const clients = await Promise.all([...users, ...second].map((user) => encrypting(t, user)));
+  const sent = [];
+  const fetchFn = (url, options) => {
+    if (String(url).includes('/sendToDevice/m.room.encrypted/')) sent.push(JSON.parse(options.body));
+    return fetch(url, options);
+  };
+  const clients = await Promise.all([...users, ...second].map((user) => encrypting(t, user, { fetchFn })));
   const [aliceSdk, bobSdk, , bobsOther] = clients;
   const roomId = await encryptedRoom(aliceSdk, [bob.userId]);
   await until(() => bobSdk.getRoom(roomId)?.getMyMembership() === 'invite');
@@ -57,11 +62,15 @@ test('two users with two devices each read each other, until a device is deleted
   await proof(bob)((auth) => bobSdk.deleteDevice(second[1].deviceId, auth));
   const devicesOfBob = async () => (await aliceSdk.getCrypto().getUserDeviceInfo([bob.userId])).get(bob.userId);
   await until(async () => (await devicesOfBob()).size === 1);
+  sent.length = 0;
+  await aliceSdk.getCrypto().forceDiscardSession(roomId);
   await aliceSdk.sendTextMessage(roomId, 'once more');
   await reads(bobSdk, roomId, 'once more');
+  const receivers = sent.flatMap(({ messages }) => Object.keys(messages[bob.userId] ?? {}));
+  assert.deepEqual(receivers, [bob.deviceId], 'who gets the new key');
 });
 
-test('a client sets up cross-signing and secret storage, and backs its keys up', async (t) => {
+test('a device that logs in later verifies itself, and reads the history that was backed up before', async (t) => {
   const carol = await register(server, 'carol');
   let secret;
   const cryptoCallbacks = {
@@ -87,4 +96,21 @@ test('a client sets up cross-signing and secret storage, and backs its keys up',
   const count = async () => (await carol.request('GET', '/_matrix/client/v3/room_keys/version')).body.count;
   // Clients wait for some time before they begin to back keys up.
   await until(async () => (await count()) > 0, { seconds: 40 });
+  first.stopClient();
+
+  const device = await login(carol);
+  const second = await encrypting(t, device, { cryptoCallbacks });
+  const restored = second.getCrypto();
+  // A client that does not have the user's public keys yet takes no private ones.
+  await until(() => restored.userHasCrossSigningKeys());
+  await restored.bootstrapCrossSigning({ authUploadDeviceSigningKeys: proof(carol) });
+  const isVerified = async (deviceId) => {
+    const status = await restored.getDeviceVerificationStatus(carol.userId, deviceId);
+    return status?.crossSigningVerified;
+  };
+  await until(() => isVerified(device.deviceId));
+  assert.ok(await isVerified(carol.deviceId));
+  await restored.loadSessionBackupPrivateKeyFromSecretStorage();
+  assert.ok((await restored.restoreKeyBackup()).imported > 0);
+  await reads(second, roomId, 'of old');
 });
