@@ -40,7 +40,15 @@ pub(super) struct Typing {
     users: RefCell<BTreeMap<OwnedUserId, Typist>>,
     /// Users of this server who were told of a change and have not fetched since.
     stirred: RefCell<BTreeSet<OwnedUserId>>,
-    is_timed: Cell<bool>,
+    timer: Cell<Timer>,
+}
+
+/// What ends typing in time. Each timer has a number; only the latest counts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Timer {
+    number: u64,
+    /// When it fires; `None` when it is over.
+    fires: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -143,22 +151,31 @@ impl RoomEngine {
         if is_change {
             self.stir();
         }
-        if self.typing.next_end().is_none() || self.typing.is_timed.replace(true) {
-            return;
+        let Some(end) = self.typing.next_end() else { return };
+        let timer = self.typing.timer.get();
+        // One that fires too early looks again; only one that fires too late is of no use.
+        if timer.fires.is_none_or(|fires| fires > end) {
+            let number = timer.number.wrapping_add(1);
+            self.typing.timer.set(Timer { number, fires: Some(end) });
+            self.runtime.platform.spawn(Rc::clone(self).end_typing(number).boxed_local());
         }
-        let engine = Rc::clone(self);
-        let timer = async move {
-            let platform = &engine.runtime.platform;
-            while let Some(end) = engine.typing.next_end() {
-                let left = end.saturating_sub(platform.now()).max(1);
-                platform.sleep(u32::try_from(left).unwrap_or(u32::MAX)).await;
-                if engine.typing.expire(platform.now()) {
-                    engine.stir();
-                }
+    }
+
+    /// Runs the timer with this number: until nobody types, or another takes its place.
+    async fn end_typing(self: Rc<Self>, number: u64) {
+        let platform = &self.runtime.platform;
+        while let Some(end) = self.typing.next_end() {
+            self.typing.timer.set(Timer { number, fires: Some(end) });
+            let left = end.saturating_sub(platform.now()).max(1);
+            platform.sleep(u32::try_from(left).unwrap_or(u32::MAX)).await;
+            if self.typing.timer.get().number != number {
+                return;
             }
-            engine.typing.is_timed.set(false);
-        };
-        self.runtime.platform.spawn(timer.boxed_local());
+            if self.typing.expire(platform.now()) {
+                self.stir();
+            }
+        }
+        self.typing.timer.set(Timer { number, fires: None });
     }
 
     /// Tells the joined users of this server who have fetched since they were told last.

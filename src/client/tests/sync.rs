@@ -197,6 +197,26 @@ fn who_types_is_seen_until_they_stop() {
 }
 
 #[test]
+fn who_types_anew_for_a_shorter_time_stops_when_it_is_over() {
+    let (mut alice, bob, room) = pair();
+    let path = format!("/_matrix/client/v3/rooms/{room}/typing/{}", bob.client.user_id);
+    for body in [
+        json!({"typing": true, "timeout": 30_000}),
+        json!({"typing": false}),
+        json!({"typing": true, "timeout": 300}),
+    ] {
+        bob.client.ok("PUT", &path, body);
+    }
+    alice.next();
+    let waiting = alice.wait();
+    alice.client.world.advance(301);
+    alice.client.world.settle();
+    let (_, answer) = waiting.take().unwrap();
+    let typing = ephemeral(&answer["rooms"]["join"][&room], "m.typing").unwrap();
+    assert_eq!(typing["user_ids"], json!([]));
+}
+
+#[test]
 fn receipts_reach_whom_they_concern() {
     let (mut alice, mut bob, room) = pair();
     let event = send(&alice.client, &room, "hello");
