@@ -25,6 +25,7 @@ pub mod relations;
 pub mod report;
 pub mod room;
 pub mod room_alias;
+pub mod search;
 pub mod session;
 pub mod space;
 pub mod state;

@@ -50,13 +50,7 @@ use crate::{
     migrations::Migration,
     rpc::room::{
         AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
-        DescribeReported, DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights,
-        GetAudience, GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages,
-        GetRelations, GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState, GetStateEvent, GetThreads,
-        HasServer, ImportPiece, PlanUpgrade, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus,
-        ReceiveReceipts, ReceiveTyping, RedactEvent, ReleaseImport, ReserveImport, RetireRoom, SendMessage,
-        SendState, ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds,
-        SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
+        DescribeReported, DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights, GetAudience, GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetRelations, GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState, GetStateEvent, GetThreads, HasServer, ImportPiece, PlanUpgrade, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts, ReceiveTyping, RedactEvent, ReleaseImport, RenderHits, ReserveImport, RetireRoom, SearchRoom, SendMessage, SendState, ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds, SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
     },
 };
 
@@ -140,6 +134,8 @@ impl Engine for RoomEngine {
             async GetMessages => get_messages,
             async GetContext => get_context,
             async GetRelations => get_relations,
+            sync SearchRoom => search_room,
+            async RenderHits => render_hits,
             async GetThreads => get_threads,
             async FindEventByTimestamp => find_event_by_timestamp,
             async GetState => get_state,

@@ -189,6 +189,7 @@ impl UserEngine {
             sync user::DeleteDehydratedDevice => delete_dehydrated_device,
             sync user::GetDehydratedEvents => get_dehydrated_events,
             sync user::OpenRoom => open_room,
+            sync user::ListReadableRooms => list_readable_rooms,
             sync user::PrepareInvitation => prepare_invitation,
             sync user::Sync => sync,
             sync user::StoreSeen => store_seen,

@@ -11,5 +11,6 @@ mod push_rules;
 mod relations;
 mod reports;
 mod rooms;
+mod search;
 mod sync;
 mod user_data;

@@ -19,7 +19,7 @@ use crate::{
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
         membership, message, moderation, presence, profile, push_rules, receipt, registration, relations,
-        report, room, room_alias, session, state, sync, to_device, typing,
+        report, room, room_alias, search, session, state, sync, to_device, typing,
     },
     discovery, federation, metrics,
 };
@@ -128,6 +128,7 @@ fn rooms(router: &mut Router) {
     router.add(report::report_content);
     router.add(report::report_room);
     router.add(report::report_user);
+    router.add(search::search_events);
 }
 
 /// `[C-S §11.2]` Room membership.

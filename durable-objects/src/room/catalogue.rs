@@ -6,9 +6,9 @@
 //!
 //! [store]: super::store
 
-use std::cell::Cell;
+use std::{borrow::Cow, cell::Cell};
 
-use selvedge_protocol::{event::Pdu, relations};
+use selvedge_protocol::{event::Pdu, json::Value, relations};
 
 use super::{
     RoomEngine,
@@ -71,6 +71,27 @@ pub(super) fn enter_late(
     if writer.catalogued()? < position { Ok(()) } else { enter(writer, pdu, position) }
 }
 
+/// The topic that an `m.room.topic` sets, and its plain text representation where that is another
+/// `[C-S §11.13, search categories]`.
+fn topic(pdu: &Pdu) -> Option<Cow<'_, str>> {
+    if pdu.event_type() != "m.room.topic" {
+        return None;
+    }
+    let plain = |representation: Value<'_>| {
+        let representation = representation.as_object()?;
+        let mimetype = representation.get("mimetype").and_then(Value::as_str);
+        let is_plain = mimetype.is_none_or(|mimetype| mimetype == "text/plain");
+        is_plain.then(|| representation.get("body")?.as_str().map(Cow::into_owned)).flatten()
+    };
+    let representations = pdu.content_object().get("m.topic").and_then(Value::as_object);
+    let representations = representations.and_then(|topic| topic.get("m.text")?.as_array());
+    let plain = representations.and_then(|texts| texts.into_iter().find_map(plain));
+    match (pdu.content_str("topic"), plain) {
+        (Some(topic), Some(plain)) if topic != plain => Some(format!("{topic}\n{plain}").into()),
+        (topic, plain) => topic.or(plain.map(Cow::Owned)),
+    }
+}
+
 fn enter(writer: &mut Writer<'_>, pdu: &Pdu, position: LogPosition) -> Result<(), DatabaseError> {
     writer.add_dated_event(pdu.origin_server_ts().get().into(), position)?;
     if let Some(root) = relations::thread_root(pdu) {
@@ -80,7 +101,7 @@ fn enter(writer: &mut Writer<'_>, pdu: &Pdu, position: LogPosition) -> Result<()
         (pdu.event_type() == event_type).then(|| pdu.content_str(field)).flatten()
     };
     let body = text("m.room.message", "body");
-    let (name, topic) = (text("m.room.name", "name"), text("m.room.topic", "topic"));
+    let (name, topic) = (text("m.room.name", "name"), topic(pdu));
     let words = Words { body: body.as_deref(), name: name.as_deref(), topic: topic.as_deref() };
     if words != Words::default() {
         writer.add_words(position, words)?;

@@ -9,6 +9,7 @@ mod membership;
 mod read_state;
 mod relations;
 mod report;
+mod search;
 mod send;
 mod summary;
 mod threads;

@@ -6,7 +6,11 @@ mod aggregations;
 
 use std::{cell::RefCell, rc::Rc};
 
-use ruma::{UserId, events::room::member::MembershipState, room_version_rules::RoomVersionRules};
+use ruma::{
+    UserId,
+    events::room::{history_visibility::HistoryVisibility, member::MembershipState},
+    room_version_rules::RoomVersionRules,
+};
 pub use selvedge_protocol::json::ObjectWriter;
 use selvedge_protocol::{event::Pdu, state_tree::StateRoot, visibility};
 
@@ -20,7 +24,9 @@ use crate::{
     rpc::room::{LogPosition, Reader},
 };
 
-/// How many changes of a user's own membership are looked through for the last time at which they were joined.
+/// Where the membership of one who is joined now ended.
+const ALWAYS: LogPosition = LogPosition(u64::MAX);
+/// How many changes of a user's own membership, or of the history visibility, are looked through for the last time at which they were joined, or for one that hides something.
 const MAX_CHANGES: usize = 100;
 
 /// The form in which events are served.
@@ -59,6 +65,26 @@ impl<'a> View<'a> {
     /// joined now, 0 when they never were.
     pub fn joined_until(&self) -> LogPosition {
         self.joined_until
+    }
+
+    /// Whether the user may see all of the room's history and ignores nobody, as far as this is told by the current
+    /// state and what it replaced. `false` where this is not known.
+    pub fn shows_all(&self) -> Result<bool, DatabaseError> {
+        if self.joined_until != ALWAYS || !self.reader.ignored_users.is_empty() {
+            return Ok(false);
+        }
+        let Some(key) = self.store.key("m.room.history_visibility", "")? else { return Ok(true) };
+        let mut nid = State::current(self.store)?.nid(key)?;
+        for _ in 0..MAX_CHANGES {
+            let Some(event) = nid.map(|nid| self.store.event(nid)).transpose()? else { return Ok(true) };
+            let visibility = visibility::history_visibility(Some(&event.pdu));
+            if !matches!(visibility, HistoryVisibility::Shared | HistoryVisibility::WorldReadable) {
+                return Ok(false);
+            }
+            let Some(states) = event.states else { return Ok(false) };
+            nid = State::at(self.store, states.before).nid(key)?;
+        }
+        Ok(false)
     }
 
     /// Whether the user may see an event that is in the log, and wants to `[C-S §11.10, §11.25]`.
@@ -195,7 +221,6 @@ impl<'a> View<'a> {
 
 /// See [`View::joined_until`].
 fn joined_until(store: &Store, user_id: &UserId) -> Result<LogPosition, DatabaseError> {
-    const ALWAYS: LogPosition = LogPosition(u64::MAX);
     let Some(key) = store.key("m.room.member", user_id.as_str())? else { return Ok(LogPosition(0)) };
     let mut until = ALWAYS;
     let mut nid = State::current(store)?.nid(key)?;

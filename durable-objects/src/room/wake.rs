@@ -299,7 +299,7 @@ impl RoomEngine {
     }
 
     /// The room that this one replaces, as its create event says.
-    fn predecessor(&self) -> Result<Option<OwnedRoomId>, DatabaseError> {
+    pub(super) fn predecessor(&self) -> Result<Option<OwnedRoomId>, DatabaseError> {
         let create = State::current(&self.store)?.get("m.room.create", "")?;
         let predecessor = create.as_ref().and_then(|create| {
             let room_id =

@@ -14,6 +14,7 @@ mod presence;
 mod reader;
 mod relations;
 mod report;
+mod search;
 mod send;
 mod space;
 mod state;
@@ -26,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     alias::*, creation::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*, import::*,
-    inbound::*, membership::*, presence::*, reader::*, relations::*, report::*, send::*, space::*, state::*,
+    inbound::*, membership::*, presence::*, reader::*, relations::*, report::*, search::*, send::*, space::*, state::*,
     summary::*, sync::*, timeline::*, upgrade::*,
 };
 

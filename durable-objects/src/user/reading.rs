@@ -1,11 +1,16 @@
 //! What the account has to do with reading a room.
 
-use super::{UserEngine, sync::seen};
+use ruma::events::room::member::MembershipState;
+
+use super::{
+    UserEngine,
+    sync::{Stream, seen},
+};
 use crate::{
     matrix_error::MatrixError,
     rpc::{
         sync_token::SyncToken,
-        user::{OpenRoom, OpenedRoom},
+        user::{ListReadableRooms, OpenRoom, OpenedRoom, ReadableRooms},
     },
 };
 
@@ -21,5 +26,15 @@ impl UserEngine {
             }));
         }
         Ok(OpenedRoom { ignored_users: self.ignored_users()?, positions })
+    }
+
+    pub(super) fn list_readable_rooms(&self, _: ListReadableRooms) -> Result<ReadableRooms, MatrixError> {
+        let stream = Stream::load(self.runtime.db.as_ref())?;
+        let kinds = [MembershipState::Join, MembershipState::Leave, MembershipState::Ban];
+        let mut rows = self.memberships().of_kinds(&kinds)?;
+        rows.retain(|row| !row.is_forgotten);
+        rows.sort_by_key(|row| std::cmp::Reverse(stream.changed_at(row.room)));
+        let rooms = rows.into_iter().map(|row| row.room_id).collect();
+        Ok(ReadableRooms { ignored_users: self.ignored_users()?, rooms })
     }
 }

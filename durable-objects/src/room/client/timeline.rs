@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, rc::Rc};
 use ruma::{OwnedUserId, api::Direction};
 use serde_json::value::RawValue;
 
-use self::page::Stretch;
+pub(super) use self::page::Stretch;
 use super::read_state::raw;
 use crate::{
     database::DatabaseError,
@@ -141,7 +141,10 @@ pub(super) fn members_of_senders(
 }
 
 /// The state without members, but with those of the senders of the events.
-fn lazy_state(state: &State, events: &[Rc<StoredEvent>]) -> Result<Vec<Rc<StoredEvent>>, DatabaseError> {
+pub(super) fn lazy_state(
+    state: &State,
+    events: &[Rc<StoredEvent>],
+) -> Result<Vec<Rc<StoredEvent>>, DatabaseError> {
     let mut lazy = members_of_senders(state, events)?;
     for event in state.all()? {
         if event.pdu.event_type() != "m.room.member" {

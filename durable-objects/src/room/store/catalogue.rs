@@ -23,8 +23,9 @@ const ADD_WORDS: &str = "INSERT INTO words (rowid, body, name, topic) VALUES (?,
 const REMOVE_WORDS: &str = "DELETE FROM words WHERE rowid = ?";
 const BY_POSITION: &str =
     "SELECT rowid, rank FROM words WHERE words MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?";
-const BY_RANK: &str = "SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank, rowid DESC LIMIT ?";
-const COUNT: &str = "SELECT count(*) FROM words WHERE words MATCH ?";
+const BY_RANK: &str =
+    "SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank, rowid DESC LIMIT ? OFFSET ?";
+const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)";
 
 /// The text of an event that is searched.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -88,14 +89,19 @@ impl Store {
         self.db().query(BY_POSITION, params![query, up_to.0, limit], found)
     }
 
-    /// Up to `limit` events that match a full-text query, the best first.
-    pub fn find_words_by_rank(&self, query: &str, limit: u32) -> Result<Vec<Found>, DatabaseError> {
-        self.db().query(BY_RANK, params![query, limit], found)
+    /// Up to `limit` events that match a full-text query, the best first, without the best `skipped`.
+    pub fn find_words_by_rank(
+        &self,
+        query: &str,
+        skipped: u64,
+        limit: u32,
+    ) -> Result<Vec<Found>, DatabaseError> {
+        self.db().query(BY_RANK, params![query, limit, skipped], found)
     }
 
-    /// How many events match a full-text query.
-    pub fn count_words(&self, query: &str) -> Result<u64, DatabaseError> {
-        Ok(self.db().query_first(COUNT, params![query], |row| row.get(0))?.unwrap_or(0))
+    /// How many events match a full-text query; `most` if there are more.
+    pub fn count_words(&self, query: &str, most: u32) -> Result<u64, DatabaseError> {
+        Ok(self.db().query_first(COUNT, params![query, most], |row| row.get(0))?.unwrap_or(0))
     }
 }
 

@@ -25,6 +25,18 @@ pub struct TimelineFilter {
 }
 
 impl TimelineFilter {
+    /// Whether every event passes, as far as it is of a room that the filter is for.
+    pub fn lets_all_through(&self) -> bool {
+        let Self { event, related_by_senders, related_by_rel_types } = self;
+        event.types.is_none()
+            && event.not_types.is_empty()
+            && event.senders.is_none()
+            && event.not_senders.is_empty()
+            && event.url_filter.is_none()
+            && related_by_senders.is_empty()
+            && related_by_rel_types.is_empty()
+    }
+
     /// Whether members come with the events of theirs only.
     pub fn loads_lazily(&self) -> bool {
         !self.event.lazy_load_options.is_disabled()

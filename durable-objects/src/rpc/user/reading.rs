@@ -15,6 +15,20 @@ pub struct OpenRoom {
 }
 command!(OpenRoom to User -> OpenedRoom);
 
+/// Asked before a client reads all that it may: the rooms that the user is or was in and has not forgotten.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ListReadableRooms {}
+command!(ListReadableRooms to User -> ReadableRooms);
+
+/// See [`ListReadableRooms`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct ReadableRooms {
+    /// Users whose events are left out `[C-S §11.25]`.
+    pub ignored_users: Vec<OwnedUserId>,
+    /// The rooms, those first that changed last.
+    pub rooms: Vec<OwnedRoomId>,
+}
+
 /// See [`OpenRoom`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct OpenedRoom {

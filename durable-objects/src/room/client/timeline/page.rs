@@ -59,6 +59,16 @@ impl RoomEngine {
         if stretch.direction == Direction::Backward {
             self.fill_gap_before(stretch).await?;
         }
+        Ok(self.page_at_hand(view, filter, stretch)?)
+    }
+
+    /// The same, of what is here.
+    pub(in crate::room::client) fn page_at_hand(
+        &self,
+        view: &View<'_>,
+        filter: &TimelineFilter,
+        stretch: &Stretch,
+    ) -> Result<Page, DatabaseError> {
         let mut page = Page { events: Vec::new(), end: stretch.from, has_more: true };
         let mut scanned = 0_u32;
         while page.events.len() < stretch.limit as usize && scanned < MAX_SCANNED {

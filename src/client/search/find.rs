@@ -1,0 +1,174 @@
+//! Asking the rooms, and putting what they find in order.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use ruma::OwnedRoomId;
+use selvedge_durable_objects::{
+    matrix_error::MatrixError,
+    rpc::room::{Hit, Reader, RoomHits, SearchQuery, SearchRoom, TimelineFilter},
+};
+
+use super::token::{Scope, Token};
+use crate::context::Ctx;
+
+/// How many rooms are searched: those that changed last.
+const MAX_ROOMS: usize = 500;
+/// How many rooms are asked at a time.
+pub const CONCURRENCY: usize = 16;
+/// How many times a room's predecessor is searched too.
+const MAX_UPGRADES: usize = 10;
+
+/// A search of one user.
+pub struct Search<'c> {
+    /// The request's context.
+    pub ctx: &'c Ctx,
+    /// Who searches.
+    pub reader: Reader,
+    /// What for.
+    pub query: SearchQuery,
+    /// Which events.
+    pub filter: TimelineFilter,
+    /// How many results at most.
+    pub limit: u32,
+    /// Whether those that fit best come first, not the latest.
+    pub by_rank: bool,
+    /// Where to go on.
+    pub token: Token,
+    /// The rooms that the user may read, those first that changed last.
+    pub readable: Vec<OwnedRoomId>,
+}
+
+/// A result.
+pub struct Found {
+    /// Where.
+    pub room_id: OwnedRoomId,
+    /// What.
+    pub hit: Hit,
+    /// Whether the room has none after it.
+    pub is_last_of_room: bool,
+}
+
+/// A page of results.
+pub struct Page {
+    /// In their order.
+    pub found: Vec<Found>,
+    /// About how many there are in all.
+    pub count: u64,
+    /// Where the next page begins.
+    pub end: Token,
+    /// Whether there may be one.
+    pub has_more: bool,
+}
+
+impl Search<'_> {
+    /// The next page.
+    pub async fn page(&self) -> Result<Page, MatrixError> {
+        let mut filter = self.filter.clone();
+        if let Scope::Sender(sender) = &self.token.scope {
+            let is_wanted = filter.event.senders.as_ref().is_none_or(|senders| senders.contains(sender));
+            filter.event.senders = Some(if is_wanted { vec![sender.clone()] } else { Vec::new() });
+        }
+        let rooms = self.ask_all(&filter).await?;
+        Ok(self.merge(rooms))
+    }
+
+    /// The rooms to search, as far as the filter tells.
+    fn rooms(&self) -> Vec<OwnedRoomId> {
+        let filter = &self.filter.event;
+        let is_wanted = |room: &OwnedRoomId| {
+            filter.rooms.as_ref().is_none_or(|rooms| rooms.contains(room)) && !filter.not_rooms.contains(room)
+        };
+        let rooms = self.readable.iter().filter(|room| match &self.token.scope {
+            // A predecessor is not in the filter, and in the group.
+            Scope::Room(only) => *room == only,
+            _ => is_wanted(room),
+        });
+        rooms.take(MAX_ROOMS).cloned().collect()
+    }
+
+    /// What each room finds. Where the client names rooms, those that they replace belong to them.
+    async fn ask_all(&self, filter: &TimelineFilter) -> Result<Vec<(OwnedRoomId, RoomHits)>, MatrixError> {
+        let mut filter = filter.clone();
+        // Which rooms to ask is decided here.
+        let names_rooms = filter.event.rooms.take().is_some() && !matches!(self.token.scope, Scope::Room(_));
+        let mut answers: Vec<(OwnedRoomId, RoomHits)> = Vec::new();
+        let mut wave = self.rooms();
+        let mut asked: BTreeSet<OwnedRoomId> = wave.iter().cloned().collect();
+        for _ in 0..=MAX_UPGRADES {
+            let answered: Vec<_> = stream::iter(wave)
+                .map(|room_id| self.ask(room_id, &filter))
+                .buffered(CONCURRENCY)
+                .try_collect()
+                .await?;
+            let earlier = answered.iter().filter_map(|(_, hits)| hits.predecessor.clone());
+            let is_new = |room_id: &OwnedRoomId| {
+                names_rooms
+                    && self.readable.contains(room_id)
+                    && !filter.event.not_rooms.contains(room_id)
+                    && asked.insert(room_id.clone())
+            };
+            wave = earlier.filter(is_new).collect();
+            answers.extend(answered);
+            if wave.is_empty() {
+                break;
+            }
+        }
+        Ok(answers)
+    }
+
+    async fn ask(
+        &self,
+        room_id: OwnedRoomId,
+        filter: &TimelineFilter,
+    ) -> Result<(OwnedRoomId, RoomHits), MatrixError> {
+        let command = SearchRoom {
+            reader: self.reader.clone(),
+            query: self.query.clone(),
+            filter: filter.clone(),
+            by_rank: self.by_rank,
+            from: self.token.reached(&room_id),
+            limit: self.limit,
+        };
+        let hits = self.ctx.call(&room_id, &command).await?;
+        Ok((room_id, hits))
+    }
+
+    /// Puts together what the rooms found. Within a room its own order stands.
+    fn merge(&self, rooms: Vec<(OwnedRoomId, RoomHits)>) -> Page {
+        let mut end = self.token.clone();
+        let mut count = 0_u64;
+        let mut has_more = false;
+        let mut queues = Vec::with_capacity(rooms.len());
+        for (room_id, hits) in rooms {
+            count = count.saturating_add(hits.count);
+            has_more |= hits.end.is_some();
+            if let (Some(reached), true) = (hits.end, hits.hits.is_empty()) {
+                end.reach(&room_id, reached);
+            }
+            queues.push((room_id, VecDeque::from(hits.hits), hits.end));
+        }
+        let mut found = Vec::new();
+        while found.len() < self.limit as usize {
+            let next = queues.iter_mut().filter(|(_, queue, _)| !queue.is_empty());
+            let next = next.max_by(|(_, left, _), (_, right, _)| self.compare(left.front(), right.front()));
+            let Some((room_id, queue, rest)) = next else { break };
+            let Some(hit) = queue.pop_front() else { break };
+            let is_drained = queue.is_empty();
+            // Past what the room looked at besides, once nothing is left of what it found there.
+            end.reach(room_id, rest.filter(|_| is_drained).unwrap_or(hit.next));
+            let is_last_of_room = is_drained && rest.is_none();
+            found.push(Found { room_id: room_id.clone(), hit, is_last_of_room });
+        }
+        has_more |= found.len() >= self.limit as usize;
+        Page { found, count, end, has_more }
+    }
+
+    fn compare(&self, left: Option<&Hit>, right: Option<&Hit>) -> std::cmp::Ordering {
+        let (Some(left), Some(right)) = (left, right) else { return std::cmp::Ordering::Equal };
+        if self.by_rank {
+            return left.rank.total_cmp(&right.rank);
+        }
+        left.ts.cmp(&right.ts)
+    }
+}
