@@ -20,6 +20,18 @@ pub trait FromRequest: Sized {
     async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError>;
 }
 
+/// Anyone may ask; who says who they are has to prove it.
+pub struct Perhaps<A>(pub Option<A>);
+
+impl<A: FromRequest> FromRequest for Perhaps<A> {
+    async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
+        match client_auth::bearer_token(request) {
+            Some(_) => A::from_request(ctx, request).await.map(Some).map(Self),
+            None => Ok(Self(None)),
+        }
+    }
+}
+
 /// Anyone may ask.
 pub struct NoAuth;
 

@@ -20,6 +20,8 @@ pub enum Limit {
     Registration,
     /// Questions about registration tokens and free user names.
     Registrability,
+    /// Summaries of rooms.
+    Summary,
 }
 
 /// How many addresses are remembered at most.
@@ -35,6 +37,7 @@ impl Limit {
             Self::LogIn => Quota::new(30, 2_000),
             Self::Registration => Quota::new(20, 10_000),
             Self::Registrability => Quota::new(30, 1_000),
+            Self::Summary => Quota::new(20, 3_000),
         }
     }
 }

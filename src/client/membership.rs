@@ -75,7 +75,7 @@ pub async fn knock_room(
 }
 
 /// The room that an id or alias names, and servers that may know it.
-async fn find_room(
+pub async fn find_room(
     ctx: &Ctx,
     named: OwnedRoomOrAliasId,
     via: Vec<OwnedServerName>,

@@ -12,5 +12,6 @@ mod relations;
 mod reports;
 mod rooms;
 mod search;
+mod spaces;
 mod sync;
 mod user_data;

@@ -19,7 +19,7 @@ use crate::{
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
         membership, message, moderation, presence, profile, push_rules, receipt, registration, relations,
-        report, room, room_alias, search, session, state, sync, to_device, typing,
+        report, room, room_alias, search, session, space, state, sync, to_device, typing,
     },
     discovery, federation, metrics,
 };
@@ -129,6 +129,8 @@ fn rooms(router: &mut Router) {
     router.add(report::report_room);
     router.add(report::report_user);
     router.add(search::search_events);
+    router.add(space::get_hierarchy);
+    router.add(space::get_summary);
 }
 
 /// `[C-S §11.2]` Room membership.
@@ -277,7 +279,6 @@ fn federation_rooms(router: &mut Router) {
     let transactions = federation::transaction::send_transaction_message;
     router.add_with_limit(federation::transaction::MAX_BODY, transactions);
     router.add(federation::space::get_hierarchy);
-    router.add(crate::client::space::get_hierarchy);
     router.add(federation::history::get_backfill);
     router.add(federation::history::get_missing_events);
     router.add(federation::history::get_event_authorization);

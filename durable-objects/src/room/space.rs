@@ -39,6 +39,7 @@ impl RoomEngine {
         let is_accessible = match &command.asker {
             SpaceAsker::User(user_id) => self.is_accessible_to_user(&summary, user_id).await?,
             SpaceAsker::Server(server) => self.is_accessible_to_server(&summary, server).await?,
+            SpaceAsker::Anyone => is_open(&summary),
         };
         if !is_accessible {
             return Ok(SpaceEntry::Inaccessible);
@@ -62,8 +63,11 @@ impl RoomEngine {
         user_id: &UserId,
     ) -> Result<bool, MatrixError> {
         let membership = State::current(&self.store)?.membership(user_id)?;
-        if is_open(summary) || matches!(membership, MembershipState::Join | MembershipState::Invite) {
-            return Ok(membership != MembershipState::Ban);
+        match membership {
+            _ if is_open(summary) => return Ok(true),
+            MembershipState::Join | MembershipState::Invite => return Ok(true),
+            MembershipState::Ban => return Ok(false),
+            _ => {}
         }
         self.is_in_any(user_id, allowed_rooms(summary)).await
     }

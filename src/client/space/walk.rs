@@ -1,150 +1,189 @@
 //! The walk through a space: depth first, each room once.
+//!
+//! Nothing of it is kept between pages but what the token says: the spaces on the way to the next room, and which rooms
+//! were looked at. A page looks at the former again, and goes on.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    rc::Rc,
+};
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::try_join_all;
 use ruma::{
-    OwnedRoomId, OwnedServerName, OwnedUserId, RoomId,
-    api::{
-        client::space::SpaceHierarchyRoomsChunk, federation::space::get_hierarchy::v1 as remote_hierarchy,
-    },
-    events::{room::member::MembershipState, space::child::HierarchySpaceChildEvent},
-    room::{JoinRuleSummary, RoomSummary, RoomType},
-    serde::Raw,
+    OwnedRoomId, OwnedServerName, RoomId, api::client::space::SpaceHierarchyRoomsChunk,
+    events::space::child::HierarchySpaceChildEvent, room::RoomType, serde::Raw,
 };
-use selvedge_durable_objects::{
-    federation::{self, Bounds, FederationError},
-    matrix_error::MatrixError,
-    rpc::{
-        room::{GetMembership, GetSpaceEntry, SpaceAsker, SpaceEntry},
-        user,
-    },
-};
+use selvedge_durable_objects::matrix_error::MatrixError;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
-use crate::context::Ctx;
+use super::look::{Looked, Looker, Told};
 
 /// How many rooms a walk looks at.
 const MAX_ROOMS: usize = 1_000;
-/// How many servers are asked for one room.
-const MAX_SERVERS: usize = 3;
-/// How long one may take, in milliseconds.
-const TIMEOUT_MS: u32 = 10_000;
+/// How many rooms are looked at at a time.
+const CONCURRENCY: usize = 10;
+
+/// What stands for a room in a token.
+type Mark = [u8; 4];
 
 /// A walk for one user.
 pub struct Walk<'c> {
-    ctx: &'c Ctx,
-    user_id: OwnedUserId,
-    suggested_only: bool,
+    looker: Looker<'c>,
     max_depth: usize,
-    seen: BTreeSet<OwnedRoomId>,
+    /// Rooms that were looked at.
+    seen: BTreeSet<Mark>,
+    /// Rooms to look at, the next one last: children of the spaces on the way to it.
+    steps: Vec<Step>,
+    /// What was found of rooms to come.
+    ahead: BTreeMap<OwnedRoomId, Option<Looked>>,
+    told: Told,
 }
 
 /// A room to look at.
 struct Step {
     room_id: OwnedRoomId,
     via: Vec<OwnedServerName>,
+    /// The space that it is in.
+    parent: Option<Rc<Space>>,
+}
+
+/// A space on the way.
+struct Space {
+    room_id: OwnedRoomId,
+    parent: Option<Rc<Space>>,
     depth: usize,
 }
 
-type Children = Vec<Raw<HierarchySpaceChildEvent>>;
-
 impl<'c> Walk<'c> {
-    /// A walk that goes `max_depth` deep; the space itself is at depth 0.
-    pub fn new(ctx: &'c Ctx, user_id: OwnedUserId, suggested_only: bool, max_depth: usize) -> Self {
-        Self { ctx, user_id, suggested_only, max_depth, seen: BTreeSet::new() }
+    /// A walk from `space`, at depth 0, that goes `max_depth` deep.
+    pub fn new(looker: Looker<'c>, space: &RoomId, max_depth: usize) -> Self {
+        let via = space.server_name().map(ToOwned::to_owned).into_iter().collect();
+        Self {
+            looker,
+            max_depth,
+            seen: BTreeSet::new(),
+            steps: vec![Step { room_id: space.to_owned(), via, parent: None }],
+            ahead: BTreeMap::new(),
+            told: Told::default(),
+        }
     }
 
-    /// The first `count` rooms, and whether there may be more. `M_FORBIDDEN` when the user may not know of the space.
-    pub async fn rooms(
-        &mut self,
-        space: &RoomId,
-        count: usize,
-    ) -> Result<(Vec<SpaceHierarchyRoomsChunk>, bool), MatrixError> {
-        let via = space.server_name().map(ToOwned::to_owned).into_iter().collect();
-        let mut steps = vec![Step { room_id: space.to_owned(), via, depth: 0 }];
+    /// The next rooms, at most `count`. `M_FORBIDDEN` when the user may not know of the space.
+    pub async fn page(&mut self, count: usize) -> Result<Vec<SpaceHierarchyRoomsChunk>, MatrixError> {
         let mut rooms = Vec::new();
-        while let Some(step) = steps.pop() {
-            if rooms.len() >= count {
-                return Ok((rooms, true));
+        while rooms.len() < count
+            && let Some(step) = self.next_step()
+        {
+            if !self.ahead.contains_key(&step.room_id) {
+                self.look_ahead(&step, count.saturating_sub(rooms.len())).await?;
             }
-            if self.seen.len() >= MAX_ROOMS || !self.seen.insert(step.room_id.clone()) {
-                continue;
-            }
-            let Some((summary, children)) = self.look(&step).await? else {
-                if step.depth == 0 {
+            self.seen.insert(mark(&step.room_id));
+            let Some(looked) = self.ahead.remove(&step.room_id).flatten() else {
+                if step.parent.is_none() {
                     return Err(MatrixError::forbidden("You may not know of this room, or there is none"));
                 }
                 continue;
             };
-            if step.depth < self.max_depth && summary.room_type == Some(RoomType::Space) {
-                let depth = step.depth.saturating_add(1);
-                steps.extend(children.iter().rev().filter_map(|child| next_step(child, depth)));
-            }
-            rooms.push(SpaceHierarchyRoomsChunk::new(summary, children));
+            self.descend(step, &looked);
+            self.told.extend(looked.told);
+            rooms.push(SpaceHierarchyRoomsChunk::new(looked.summary, looked.children));
         }
-        Ok((rooms, false))
+        Ok(rooms)
     }
 
-    /// A room and its children, if the user may know of it.
-    async fn look(&self, step: &Step) -> Result<Option<(RoomSummary, Children)>, MatrixError> {
-        let asker = SpaceAsker::User(self.user_id.clone());
-        let ask = GetSpaceEntry { asker, suggested_only: self.suggested_only };
-        match self.ctx.call(&step.room_id, &ask).await? {
-            SpaceEntry::Accessible { summary, children } => {
-                Ok(Some((*summary, children.into_iter().map(Raw::from_json).collect())))
+    /// The next room that was not looked at.
+    fn next_step(&mut self) -> Option<Step> {
+        if self.seen.len() >= MAX_ROOMS {
+            return None;
+        }
+        loop {
+            let step = self.steps.pop()?;
+            if !self.seen.contains(&mark(&step.room_id)) {
+                return Some(step);
             }
-            SpaceEntry::Inaccessible => Ok(None),
-            SpaceEntry::Unknown => self.look_elsewhere(step).await,
         }
     }
 
-    async fn look_elsewhere(&self, step: &Step) -> Result<Option<(RoomSummary, Children)>, MatrixError> {
-        let others = step.via.iter().filter(|server| *server != self.ctx.server_name());
-        for server in others.take(MAX_SERVERS) {
-            let mut request = remote_hierarchy::Request::new(step.room_id.clone());
-            request.suggested_only = self.suggested_only;
-            let bounds = Bounds { timeout_ms: TIMEOUT_MS, ..Bounds::default() };
-            let answer = federation::send(self.ctx.platform.as_ref(), server, request, bounds).await;
-            match answer {
-                Ok(answer) if answer.room.summary.room_id == step.room_id => {
-                    let room = answer.room;
-                    if self.may_know(&room.summary).await? {
-                        return Ok(Some((room.summary, room.children_state)));
-                    }
-                    return Ok(None);
-                }
-                Ok(_) => {}
-                Err(FederationError::Internal(error)) => return Err(error),
-                Err(error) => selvedge_durable_objects::log::warn("space", &error.to_string()),
-            }
-        }
-        Ok(None)
+    /// Looks at a room, and at those that come next if it has no children.
+    async fn look_ahead(&mut self, step: &Step, count: usize) -> Result<(), MatrixError> {
+        let mut names = BTreeSet::new();
+        let steps = std::iter::once(step).chain(self.steps.iter().rev()).filter(|step| {
+            !self.ahead.contains_key(&step.room_id)
+                && !self.seen.contains(&mark(&step.room_id))
+                && names.insert(&step.room_id)
+        });
+        let looks = steps.take(count.min(CONCURRENCY)).map(|step| async {
+            let looked = self.looker.look(&step.room_id, &step.via, &self.told).await?;
+            Ok::<_, MatrixError>((step.room_id.clone(), looked))
+        });
+        let looked = try_join_all(looks.collect::<Vec<_>>()).await?;
+        self.ahead.extend(looked);
+        Ok(())
     }
 
-    /// Whether the user may know of a room that only other servers take part in: these tell what any of this server's
-    /// users may.
-    async fn may_know(&self, summary: &RoomSummary) -> Result<bool, MatrixError> {
-        let allowed = match &summary.join_rule {
-            JoinRuleSummary::Public | JoinRuleSummary::Knock | JoinRuleSummary::KnockRestricted(_) => {
-                return Ok(true);
-            }
-            _ if summary.world_readable => return Ok(true),
-            JoinRuleSummary::Restricted(restricted) => restricted.allowed_room_ids.as_slice(),
-            _ => &[],
+    /// Takes the children of a space as the next steps.
+    fn descend(&mut self, step: Step, looked: &Looked) {
+        let depth = step.parent.as_ref().map_or(0, |parent| parent.depth.saturating_add(1));
+        if depth >= self.max_depth || looked.summary.room_type != Some(RoomType::Space) {
+            return;
+        }
+        let space = Rc::new(Space { room_id: step.room_id, parent: step.parent, depth });
+        self.steps.extend(looked.children.iter().rev().filter_map(|child| next_step(child, &space)));
+    }
+
+    /// Where the next page begins; `None` when there is none.
+    pub fn token(&mut self) -> Option<String> {
+        let next = self.next_step()?;
+        let mut way = Vec::new();
+        let mut space = next.parent.clone();
+        while let Some(of) = space {
+            way.push(of.room_id.to_string());
+            space = of.parent.clone();
+        }
+        way.reverse();
+        let seen: Vec<u8> = self.seen.iter().flatten().copied().collect();
+        Some(format!("{}.{}", URL_SAFE_NO_PAD.encode(way.join(" ")), URL_SAFE_NO_PAD.encode(seen)))
+    }
+
+    /// Goes where a token points. `None` when it is not one of a walk through this space.
+    pub async fn resume(&mut self, token: &str) -> Result<Option<()>, MatrixError> {
+        let Some((way, seen)) = read_token(token) else { return Ok(None) };
+        let mut way = way.iter();
+        let Some(mut step) = self.steps.pop().filter(|step| Some(&step.room_id) == way.next()) else {
+            return Ok(None);
         };
-        for room_id in allowed {
-            let membership = GetMembership { user_id: self.user_id.clone() };
-            if self.ctx.call(room_id, &membership).await? == MembershipState::Join {
-                return Ok(true);
-            }
+        loop {
+            let Some(looked) = self.looker.look(&step.room_id, &step.via, &self.told).await? else { break };
+            let known = self.steps.len();
+            self.descend(step, &looked);
+            self.told.extend(looked.told);
+            let Some(next) = way.next() else { break };
+            let children = self.steps.get(known..).unwrap_or_default();
+            let Some(index) = children.iter().position(|child| child.room_id == *next) else { break };
+            step = self.steps.remove(known.saturating_add(index));
         }
-        let known = user::GetMembership { room_id: summary.room_id.clone() };
-        let known = self.ctx.call(self.user_id.localpart(), &known).await?;
-        Ok(known.is_some_and(|known| known.membership == MembershipState::Invite))
+        self.seen = seen;
+        Ok(Some(()))
     }
 }
 
-fn next_step(child: &Raw<HierarchySpaceChildEvent>, depth: usize) -> Option<Step> {
+fn read_token(token: &str) -> Option<(Vec<OwnedRoomId>, BTreeSet<Mark>)> {
+    let (way, seen) = token.split_once('.')?;
+    let way = String::from_utf8(URL_SAFE_NO_PAD.decode(way).ok()?).ok()?;
+    let way = way.split(' ').map(OwnedRoomId::try_from).collect::<Result<_, _>>().ok()?;
+    let seen = URL_SAFE_NO_PAD.decode(seen).ok()?;
+    let marks = seen.chunks_exact(size_of::<Mark>()).filter_map(|mark| mark.try_into().ok());
+    Some((way, marks.collect()))
+}
+
+fn mark(room_id: &RoomId) -> Mark {
+    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(room_id.as_bytes()));
+    [a, b, c, d]
+}
+
+fn next_step(child: &Raw<HierarchySpaceChildEvent>, space: &Rc<Space>) -> Option<Step> {
     #[derive(Deserialize)]
     struct Child {
         state_key: OwnedRoomId,
@@ -155,5 +194,5 @@ fn next_step(child: &Raw<HierarchySpaceChildEvent>, depth: usize) -> Option<Step
         via: Vec<OwnedServerName>,
     }
     let child: Child = serde_json::from_str(child.json().get()).ok()?;
-    Some(Step { room_id: child.state_key, via: child.content.via, depth })
+    Some(Step { room_id: child.state_key, via: child.content.via, parent: Some(Rc::clone(space)) })
 }

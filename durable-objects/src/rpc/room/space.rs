@@ -23,6 +23,8 @@ pub enum SpaceAsker {
     User(OwnedUserId),
     /// Another server, for its users.
     Server(OwnedServerName),
+    /// Anyone.
+    Anyone,
 }
 
 /// See [`GetSpaceEntry`].
