@@ -50,7 +50,13 @@ use crate::{
     migrations::Migration,
     rpc::room::{
         AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
-        DescribeReported, DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights, GetAudience, GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages, GetRelations, GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState, GetStateEvent, GetThreads, HasServer, ImportPiece, PlanUpgrade, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts, ReceiveTyping, RedactEvent, ReleaseImport, RenderHits, ReserveImport, RetireRoom, SearchRoom, SendMessage, SendState, ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds, SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
+        DescribeReported, DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights,
+        GetAudience, GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages,
+        GetRelations, GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState, GetStateEvent, GetThreads,
+        HasServer, ImportPiece, PlanUpgrade, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus,
+        ReceiveReceipts, ReceiveTyping, RedactEvent, ReleaseImport, RenderHits, ReserveImport, RetireRoom,
+        SearchRoom, SendMessage, SendState, ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents,
+        ServeState, ServeStateIds, SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
     },
 };
 
