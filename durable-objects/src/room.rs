@@ -10,6 +10,7 @@
 //! - `client`: what this server's clients do.
 //! - [`view`]: the room as one user sees it.
 //! - `sync`: what is new to a client.
+//! - `guests`: those who leave when the room lets guests in no more.
 //! - `receipts`, `typing`: what goes along with the events.
 
 mod audience;
@@ -19,6 +20,7 @@ pub mod commit;
 mod device_list;
 pub mod filter;
 pub mod graph;
+mod guests;
 mod history;
 mod importing;
 mod inbound;
@@ -41,8 +43,8 @@ mod wake;
 use std::rc::Rc;
 
 use self::{
-    catalogue::Lag, importing::Importing, listing::Listed, store::Store, sync::SentMembers, typing::Typing,
-    unread::Tallies, wake::Wakes,
+    catalogue::Lag, guests::Guests, importing::Importing, listing::Listed, store::Store, sync::SentMembers,
+    typing::Typing, unread::Tallies, wake::Wakes,
 };
 use crate::{
     engine::{Engine, Runtime},
@@ -72,6 +74,7 @@ pub struct RoomEngine {
     listed: Listed,
     lag: Lag,
     importing: Importing,
+    guests: Guests,
 }
 
 impl Engine for RoomEngine {
@@ -82,6 +85,7 @@ impl Engine for RoomEngine {
         (30, include_str!("../../schema/room/0030_receipt.sql")),
         (11, include_str!("../../schema/room/0011_catalogue.sql")),
         (31, include_str!("../../schema/room/0031_unread.sql")),
+        (40, include_str!("../../schema/room/0040_guest.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -95,6 +99,7 @@ impl Engine for RoomEngine {
             listed: Listed::default(),
             lag: Lag::default(),
             importing: Importing::default(),
+            guests: Guests::default(),
         }
     }
 

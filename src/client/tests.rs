@@ -4,6 +4,7 @@ mod accounts;
 mod admin;
 mod devices;
 mod encryption;
+mod invitations;
 mod management;
 mod presence;
 mod propagation;

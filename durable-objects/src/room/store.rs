@@ -6,6 +6,7 @@ mod catalogue;
 mod device_list;
 mod edges;
 mod events;
+mod guests;
 mod keys;
 mod listing;
 mod log;

@@ -207,6 +207,7 @@ impl RoomEngine {
             }
             is_done &= self.tell_directory().await?;
             is_done &= self.tell_residents().await?;
+            is_done &= self.see_guests_out().await?;
             self.catalogue_sometimes()?;
             if !is_done {
                 return Ok(false);

@@ -61,6 +61,9 @@ impl RoomEngine {
             };
             command.content.insert("join_authorised_via_users_server".to_owned(), json!(authoriser));
         }
+        if command.is_guest {
+            self.expect_guest(&command.sender)?;
+        }
         let pen = self.pen().await?;
         let mut events: Vec<NewEvent> = invitation.into_iter().collect();
         events.push(member_event(command, "join"));
@@ -68,11 +71,6 @@ impl RoomEngine {
         let joined = committed.into_iter().next_back();
         let joined = joined.ok_or_else(|| MatrixError::internal("The event was not committed"))?;
         Ok(MembershipOutcome::Done(joined.event_id))
-    }
-
-    fn lets_guests_in(&self) -> Result<bool, DatabaseError> {
-        let access = State::current(&self.store)?.get("m.room.guest_access", "")?;
-        Ok(access.is_some_and(|event| event.content_str("guest_access").as_deref() == Some("can_join")))
     }
 
     /// The rooms whose members may join, if the room is restricted.
