@@ -42,6 +42,8 @@ pub struct ServerConfig {
     pub key_notaries: Vec<OwnedServerName>,
     /// `DEFAULT_ROOM_VERSION`: the version of rooms whose creator does not choose one.
     pub default_room_version: RoomVersionId,
+    /// `FORGET_LEFT_ROOMS`: `on` forgets each room as soon as the user has left it, or was put out of it.
+    pub forget_left_rooms: bool,
     /// `PUBLIC_BASEURL`: where clients reach this server, for `/.well-known/matrix/client`.
     pub public_base_url: Option<String>,
     /// `SUPPORT_CONTACT`: a Matrix ID or email address for `/.well-known/matrix/support`.
@@ -152,6 +154,7 @@ impl ServerConfig {
             },
             key_notaries,
             default_room_version,
+            forget_left_rooms: given("FORGET_LEFT_ROOMS").as_deref() == Some("on"),
             public_base_url: given("PUBLIC_BASEURL").map(|url| url.trim_end_matches('/').to_owned()),
             support_contact: given("SUPPORT_CONTACT"),
             support_page: given("SUPPORT_PAGE"),

@@ -23,6 +23,7 @@ pub async fn get_capabilities(
     }
     let mut capabilities = json!({
         "m.change_password": {"enabled": own},
+        "m.forget_forced_upon_leave": {"enabled": ctx.config.forget_left_rooms},
         "m.room_versions": {"default": ctx.config.default_room_version, "available": versions},
         "m.set_displayname": {"enabled": true},
         "m.set_avatar_url": {"enabled": own},

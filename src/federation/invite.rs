@@ -16,7 +16,7 @@ use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::{
         room::AdmitsServer,
-        user::{AccountExists, SetMembership},
+        user::{PrepareInvitation, SetMembership},
     },
     signing::server_keys,
 };
@@ -91,9 +91,7 @@ async fn accept(
         .await
         .map_err(|error| MatrixError::invalid_param(error.to_string()))?
         .into_pdu();
-    if !ctx.call(user_id.localpart(), &AccountExists {}).await? {
-        return Err(MatrixError::not_found("There is no such user"));
-    }
+    ctx.call(user_id.localpart(), &PrepareInvitation { inviter: event.sender().to_owned() }).await?;
     let room_id = event.room_id().to_owned();
     let server = ctx.config.server_name.clone();
     // A room that this server takes part in tells its users by itself, when it gets the event.

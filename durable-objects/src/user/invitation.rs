@@ -1,10 +1,11 @@
 //! Invitations to rooms.
 
-use ruma::api::error::ErrorCode;
+use ruma::{api::error::ErrorCode, events::room::member::MembershipState};
 use serde_json::{Map, Value};
 
-use super::UserEngine;
+use super::{UserEngine, membership::Membership};
 use crate::{
+    database::DatabaseError,
     matrix_error::MatrixError,
     rpc::user::{GetProfile, PrepareInvitation},
 };
@@ -17,8 +18,15 @@ impl UserEngine {
         self.get_profile(GetProfile {})
     }
 
+    /// Whether an invitation is one that the user's clients are not to see: they take none, or ignore who sent it
+    /// `[C-S §11.25, §11.26]`.
+    pub(super) fn hides_invitation(&self, row: &Membership) -> Result<bool, DatabaseError> {
+        Ok(row.membership == MembershipState::Invite
+            && (self.blocks_invitations()? || self.ignored_users()?.contains(&row.sender)))
+    }
+
     /// Whether the user has chosen to take no invitations at all `[C-S §11.26]`.
-    pub(super) fn blocks_invitations(&self) -> Result<bool, MatrixError> {
+    fn blocks_invitations(&self) -> Result<bool, DatabaseError> {
         #[derive(serde::Deserialize)]
         struct Config {
             default_action: Option<String>,

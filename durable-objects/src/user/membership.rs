@@ -39,6 +39,7 @@ impl UserEngine {
         let predecessor =
             command.predecessor.filter(|_| is_new && command.membership == MembershipState::Join);
         let room_id = command.room_id.clone();
+        let forgets_left_rooms = self.runtime.platform.config().forget_left_rooms;
         let db = self.runtime.db.as_ref();
         db.transaction(|| -> Result<(), MatrixError> {
             let mut stream = Stream::load(db)?;
@@ -50,7 +51,8 @@ impl UserEngine {
             let position = stream.mark(row.room);
             if row.membership != command.membership {
                 row.since = position;
-                row.is_forgotten = false;
+                row.is_forgotten = forgets_left_rooms
+                    && matches!(command.membership, MembershipState::Leave | MembershipState::Ban);
             }
             row.membership = command.membership;
             row.position = command.position.unwrap_or(row.position);
@@ -90,19 +92,13 @@ impl UserEngine {
     }
 
     pub(super) fn forget_room(&self, command: ForgetRoom) -> Result<(), MatrixError> {
-        let db = self.runtime.db.as_ref();
         let row = self.memberships().of_room(command.room_id.as_str())?;
         let mut row = row.ok_or_else(|| MatrixError::not_found("You were never in this room"))?;
         if !matches!(row.membership, MembershipState::Leave | MembershipState::Ban) {
             return Err(MatrixError::new(400, ErrorCode::Unknown, "Leave the room before you forget it"));
         }
-        db.transaction(|| {
-            let mut stream = Stream::load(db)?;
-            stream.unmark(row.room);
-            row.is_forgotten = true;
-            self.memberships().update(&row)?;
-            Ok(stream.store(db)?)
-        })
+        row.is_forgotten = true;
+        Ok(self.memberships().update(&row)?)
     }
 
     pub(super) fn joined_rooms(&self, _: JoinedRooms) -> Result<Vec<OwnedRoomId>, MatrixError> {

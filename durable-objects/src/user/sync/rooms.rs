@@ -38,6 +38,9 @@ impl UserEngine {
         let rows = rows.into_values().filter(|row| chosen::lets_through(&asked.filter, &row.room_id));
         let mut rooms = Vec::new();
         for row in rows {
+            if self.hides_invitation(&row)? {
+                continue;
+            }
             if let Some(standing) = standing(asked, &row)? {
                 rooms.push(ChangedRoom {
                     number: row.room,
@@ -64,7 +67,10 @@ fn standing(asked: &Asked, row: &Membership) -> Result<Option<Standing>, Databas
         }
         MembershipState::Invite if is_new => shown()?.map(Standing::Invited),
         MembershipState::Knock if is_new => shown()?.map(Standing::Knocked),
-        MembershipState::Leave | MembershipState::Ban if is_new && !row.is_forgotten => {
+        // That a forgotten room was left is news to the user's other devices.
+        MembershipState::Leave | MembershipState::Ban
+            if is_new && (asked.since.is_some() || !row.is_forgotten) =>
+        {
             Some(if row.is_from_outside {
                 Standing::Declined(shown()?)
             } else {

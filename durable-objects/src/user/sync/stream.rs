@@ -61,11 +61,6 @@ impl Stream {
         position
     }
 
-    /// No longer follows a room.
-    pub fn unmark(&mut self, room: u32) {
-        self.changed.remove(&room);
-    }
-
     /// Where a room last changed; 0 when it never did.
     pub fn changed_at(&self, room: u32) -> u64 {
         self.changed.get(&room).copied().unwrap_or(0)

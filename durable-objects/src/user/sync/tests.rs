@@ -261,14 +261,18 @@ fn an_invitation_from_outside_that_was_declined_is_told_of_without_the_room() {
 }
 
 #[test]
-fn a_forgotten_room_is_not_told_of() {
+fn a_forgotten_room_is_told_of_only_to_clients_that_had_it() {
     let client = Client::new();
     client.join("a", 3);
     let first = token(&client.sync(None), &[("a", 3)]);
     assert!(client.call(&ForgetRoom { room_id: room_id("a") }).unwrap_err().status == 400);
     client.set("a", MembershipState::Leave, Some(4));
     client.call(&ForgetRoom { room_id: room_id("a") }).unwrap();
-    assert!(client.sync(Some(&first)).rooms.is_empty());
+    assert_eq!(rooms(&client.sync(Some(&first))), [("a".to_owned(), Some(3))]);
+    let mut from_nothing = client.request(None);
+    let filter = json!({"room": {"include_leave": true}});
+    from_nothing.filter = Some(WantedFilter::Definition(to_raw_value(&filter).unwrap()));
+    assert!(client.call(&from_nothing).unwrap().rooms.is_empty());
 }
 
 #[test]
