@@ -20,8 +20,11 @@ use selvedge_durable_objects::{
     },
 };
 
+use serde_json::json;
+
 use super::elsewhere;
 use crate::{
+    answer::Json,
     context::Ctx,
     extract::{ClientAuth, NoAuth},
 };
@@ -73,14 +76,9 @@ pub async fn get_public_rooms(
     ctx: Ctx,
     _: NoAuth,
     request: get_public_rooms::Request,
-) -> Result<get_public_rooms::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let query = query(request.limit, request.since, Filter::new(), RoomNetwork::Matrix);
-    let page = list(&ctx, request.server, query).await?;
-    let mut response = get_public_rooms::Response::new(page.chunk);
-    response.next_batch = page.next_batch;
-    response.prev_batch = page.prev_batch;
-    response.total_room_count_estimate = page.total.try_into().ok();
-    Ok(response)
+    answer(list(&ctx, request.server, query).await?)
 }
 
 /// `POST /_matrix/client/v3/publicRooms`
@@ -88,15 +86,28 @@ pub async fn get_public_rooms_filtered(
     ctx: Ctx,
     _: ClientAuth,
     request: get_public_rooms_filtered::Request,
-) -> Result<get_public_rooms_filtered::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let query = query(request.limit, request.since, request.filter, request.room_network);
-    let page = list(&ctx, request.server, query).await?;
-    let mut response = get_public_rooms_filtered::Response::new();
-    response.chunk = page.chunk;
-    response.next_batch = page.next_batch;
-    response.prev_batch = page.prev_batch;
-    response.total_room_count_estimate = page.total.try_into().ok();
-    Ok(response)
+    answer(list(&ctx, request.server, query).await?)
+}
+
+/// A page as clients get it: with the join rule of every room, for some clients do not know that it may be left out.
+fn answer(page: PublishedRooms) -> Result<Json, MatrixError> {
+    let mut chunk = Vec::with_capacity(page.chunk.len());
+    for room in page.chunk {
+        let mut room = serde_json::to_value(room)?;
+        if let Some(room) = room.as_object_mut() {
+            room.entry("join_rule").or_insert_with(|| "public".into());
+        }
+        chunk.push(room);
+    }
+    let mut body = json!({"chunk": chunk, "total_room_count_estimate": page.total});
+    for (name, token) in [("next_batch", page.next_batch), ("prev_batch", page.prev_batch)] {
+        if let (Some(token), Some(body)) = (token, body.as_object_mut()) {
+            body.insert(name.to_owned(), token.into());
+        }
+    }
+    Ok(Json(body.to_string()))
 }
 
 fn query(

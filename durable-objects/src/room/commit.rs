@@ -83,6 +83,9 @@ impl From<CommitError> for MatrixError {
     fn from(error: CommitError) -> Self {
         match error {
             CommitError::Database(error) => error.into(),
+            CommitError::Forbidden(rule) if rule.is_malformation() => {
+                Self::bad_json(format!("Not a valid event: {rule}"))
+            }
             CommitError::Forbidden(_) | CommitError::RedactionForbidden => {
                 Self::forbidden(format!("Not allowed: {error}"))
             }

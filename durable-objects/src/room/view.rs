@@ -202,7 +202,10 @@ impl<'a> View<'a> {
             if let Some(key) = event.key
                 && let Some(previous) = State::at(self.store, states.before).nid(key)?
             {
-                json.member("prev_content", self.store.event(previous)?.pdu.content_json());
+                let previous = self.store.event(previous)?;
+                json.member("prev_content", previous.pdu.content_json());
+                // Not specified, but clients tell by it who made the invitation that was accepted.
+                json.string("prev_sender", previous.pdu.sender().as_str());
             }
         }
         if let Some(redaction) = event.redacted_by {

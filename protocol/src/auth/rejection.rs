@@ -187,3 +187,20 @@ pub enum Rejection {
     #[error("the sender may not redact this event")]
     RedactionNotAllowed,
 }
+
+impl Rejection {
+    /// Whether nobody could send such an event, whatever the room's state: it is malformed.
+    pub fn is_malformation(&self) -> bool {
+        matches!(
+            self,
+            Self::CreateBadAdditionalCreators
+                | Self::MemberBadStateKey
+                | Self::MemberWithoutMembership
+                | Self::MemberBadAuthorisingUser
+                | Self::UnknownMembership
+                | Self::ThirdPartyInviteMalformed
+                | Self::PowerLevelsMalformed(_)
+                | Self::PowerLevelsNameCreator
+        )
+    }
+}

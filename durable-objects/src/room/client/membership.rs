@@ -150,7 +150,12 @@ impl RoomEngine {
         &self,
         command: GetMembership,
     ) -> Result<MembershipState, MatrixError> {
-        Ok(self.current_membership(&command.user_id)?)
+        let membership = self.current_membership(&command.user_id)?;
+        // Where this server takes no part any more, others have come and gone since.
+        if membership == MembershipState::Join && !self.takes_part()? {
+            return Ok(MembershipState::Leave);
+        }
+        Ok(membership)
     }
 }
 

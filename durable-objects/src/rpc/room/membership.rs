@@ -102,7 +102,8 @@ pub struct GetJoinedMembers {
 }
 command!(GetJoinedMembers to Room -> Box<RawValue>);
 
-/// A user's membership in the room's current state; `leave` for one who was never in it.
+/// A user's membership in the room's current state; `leave` for one who was never in it, and for all in a room that this
+/// server takes no part in.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetMembership {
     /// The user.
