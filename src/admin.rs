@@ -3,6 +3,7 @@
 pub mod register;
 pub mod registration_tokens;
 pub mod reports;
+pub mod server_notices;
 
 use http::Uri;
 use selvedge_durable_objects::matrix_error::MatrixError;

@@ -10,7 +10,7 @@ pub mod device;
 pub mod directory;
 mod elsewhere;
 pub mod filter;
-mod invitee;
+pub mod invitee;
 pub mod keys;
 pub mod membership;
 pub mod message;

@@ -3,7 +3,7 @@
 #[cfg(target_arch = "wasm32")]
 use std::rc::Rc;
 
-use ruma::{OwnedServerName, RoomVersionId, ServerName};
+use ruma::{OwnedServerName, OwnedUserId, RoomVersionId, ServerName, UserId};
 use selvedge_protocol::room_version;
 
 /// Who may register an account.
@@ -22,6 +22,8 @@ pub enum RegistrationPolicy {
 pub struct ServerConfig {
     /// `SERVER_NAME`: the domain in this server's user ids. The one setting that must be given.
     pub server_name: OwnedServerName,
+    /// Who sends the server's notices `[C-S §11.35]`: [`NOTICES_LOCALPART`] of the server, which has no account.
+    pub notices_user: OwnedUserId,
     /// `REGISTRATION`: `open`, `token` or `closed` (the default).
     pub registration: RegistrationPolicy,
     /// `RATE_LIMITS`: on unless `off`.
@@ -104,6 +106,9 @@ pub enum ConfigError {
     },
 }
 
+/// The localpart of who sends the server's notices; nobody can register it.
+pub const NOTICES_LOCALPART: &str = "_server";
+
 impl ServerConfig {
     /// Reads the settings through `variable`, which gives a variable's value by its name.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
@@ -112,6 +117,8 @@ impl ServerConfig {
         };
         let server_name = given("SERVER_NAME").ok_or(ConfigError::NoServerName)?;
         let server_name = ServerName::parse(&server_name)
+            .map_err(|error| ConfigError::Invalid { name: "SERVER_NAME", reason: error.to_string() })?;
+        let notices_user = UserId::parse_with_server_name(NOTICES_LOCALPART, &server_name)
             .map_err(|error| ConfigError::Invalid { name: "SERVER_NAME", reason: error.to_string() })?;
         let registration = match given("REGISTRATION").as_deref() {
             None | Some("closed") => RegistrationPolicy::Closed,
@@ -142,6 +149,7 @@ impl ServerConfig {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             server_name,
+            notices_user,
             registration,
             rate_limits: given("RATE_LIMITS").as_deref() != Some("off"),
             registration_shared_secret: given("REGISTRATION_SHARED_SECRET"),

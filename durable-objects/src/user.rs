@@ -8,6 +8,7 @@ mod filter;
 mod invitation;
 mod media;
 mod membership;
+mod notice_room;
 mod password;
 mod presence;
 mod profile;
@@ -70,6 +71,7 @@ impl Engine for UserEngine {
         (22, include_str!("../../schema/user/0022_key_backup.sql")),
         (23, include_str!("../../schema/user/0023_dehydrated_device.sql")),
         (30, include_str!("../../schema/user/0030_media.sql")),
+        (40, include_str!("../../schema/user/0040_notice_room.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -169,6 +171,9 @@ impl UserEngine {
             sync user::ForgetRoom => forget_room,
             sync user::JoinedRooms => joined_rooms,
             sync user::GetMembership => get_membership,
+            sync user::GetNoticeRoom => get_notice_room,
+            sync user::KeepNoticeRoom => keep_notice_room,
+            sync user::CheckMayLeave => check_may_leave,
             sync user::UploadKeys => upload_keys,
             sync user::QueryKeys => query_keys,
             sync user::ClaimKeys => claim_keys,

@@ -12,7 +12,7 @@ use ruma::api::{
     error::ErrorCode,
 };
 use selvedge_durable_objects::{
-    config::RegistrationPolicy,
+    config::{NOTICES_LOCALPART, RegistrationPolicy},
     matrix_error::MatrixError,
     platform::random,
     rpc::{
@@ -159,6 +159,9 @@ pub fn check_username(ctx: &Ctx, name: &str) -> Result<String, MatrixError> {
         return Err(MatrixError::invalid_username(
             "A user name has letters a-z, digits, and . _ = - / + only",
         ));
+    }
+    if name == NOTICES_LOCALPART {
+        return Err(MatrixError::user_in_use("This user name is the server's own"));
     }
     // The sigil, the name, the colon, the server's name.
     if name.len().saturating_add(ctx.server_name().as_str().len()).saturating_add(2) > 255 {

@@ -4,4 +4,7 @@ mod create;
 mod founding;
 mod upgrade;
 
-pub use self::{create::create_room, upgrade::upgrade_room};
+pub use self::{
+    create::{Founder, create_for, create_room},
+    upgrade::upgrade_room,
+};

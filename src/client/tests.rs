@@ -13,6 +13,7 @@ mod relations;
 mod reports;
 mod rooms;
 mod search;
+mod server_notices;
 mod spaces;
 mod sync;
 mod user_data;

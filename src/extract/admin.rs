@@ -1,6 +1,7 @@
 //! Who may administer the server.
 
 use http::Request;
+use ruma::OwnedUserId;
 use selvedge_durable_objects::{config::ServerConfig, matrix_error::MatrixError};
 use sha2::{Digest, Sha256};
 
@@ -11,7 +12,10 @@ use crate::context::Ctx;
 pub struct AdminToken;
 
 /// Who may administer the server: the operator, or a user whose account says so.
-pub struct ServerAdmin;
+pub struct ServerAdmin {
+    /// The user; `None` for the operator.
+    pub user_id: Option<OwnedUserId>,
+}
 
 fn is_admin_token(config: &ServerConfig, given: &str) -> bool {
     // Comparing digests takes the same time wherever the tokens differ.
@@ -36,9 +40,13 @@ impl FromRequest for AdminToken {
 impl FromRequest for ServerAdmin {
     async fn from_request(ctx: &Ctx, request: &Request<Vec<u8>>) -> Result<Self, MatrixError> {
         if bearer_token(request).is_some_and(|given| is_admin_token(&ctx.config, &given)) {
-            return Ok(Self);
+            return Ok(Self { user_id: None });
         }
         let auth = ClientAuth::from_request(ctx, request).await?;
-        if auth.is_admin { Ok(Self) } else { Err(MatrixError::forbidden("You are not a server admin")) }
+        if auth.is_admin {
+            Ok(Self { user_id: Some(auth.user_id) })
+        } else {
+            Err(MatrixError::forbidden("You are not a server admin"))
+        }
     }
 }

@@ -15,7 +15,7 @@ use ruma::api::client::{
 
 use super::{Incoming, Router};
 use crate::{
-    admin::{register, registration_tokens, reports},
+    admin::{register, registration_tokens, reports, server_notices},
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
         membership, message, moderation, presence, profile, push_rules, receipt, registration, relations,
@@ -253,6 +253,9 @@ fn administration(router: &mut Router) {
     router.add_plain(Method::GET, token, registration_tokens::get);
     router.add_plain(Method::PUT, token, registration_tokens::update);
     router.add_plain(Method::DELETE, token, registration_tokens::delete);
+    let notice = "/_synapse/admin/v1/send_server_notice";
+    router.add_plain(Method::POST, notice, server_notices::send);
+    router.add_plain(Method::PUT, "/_synapse/admin/v1/send_server_notice/{txn_id}", server_notices::send);
     router.add_plain(Method::GET, "/_synapse/admin/v1/event_reports", reports::list_events);
     router.add_plain(Method::GET, "/_synapse/admin/v1/user_reports", reports::list_users);
     router.add_plain(Method::GET, "/_synapse/admin/v1/room_reports", reports::list_rooms);

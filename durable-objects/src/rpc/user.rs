@@ -9,6 +9,7 @@ mod e2ee;
 mod filter;
 mod invitation;
 mod media;
+mod notice_room;
 mod presence;
 mod profile;
 mod push_rules;
@@ -17,5 +18,5 @@ mod sync;
 
 pub use self::{
     account::*, account_data::*, backup::*, dehydrated_device::*, device::*, e2ee::*, filter::*,
-    invitation::*, media::*, presence::*, profile::*, push_rules::*, reading::*, sync::*,
+    invitation::*, media::*, notice_room::*, presence::*, profile::*, push_rules::*, reading::*, sync::*,
 };

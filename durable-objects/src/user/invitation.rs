@@ -22,6 +22,7 @@ impl UserEngine {
     /// `[C-S §11.25, §11.26]`.
     pub(super) fn hides_invitation(&self, row: &Membership) -> Result<bool, DatabaseError> {
         Ok(row.membership == MembershipState::Invite
+            && row.sender != self.runtime.platform.config().notices_user
             && (self.blocks_invitations()? || self.ignored_users()?.contains(&row.sender)))
     }
 

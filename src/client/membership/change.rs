@@ -3,7 +3,10 @@
 use ruma::{OwnedEventId, OwnedServerName, OwnedUserId, RoomId};
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
-    rpc::room::{ChangeMembership, MemberProfile, MembershipAction, MembershipOutcome},
+    rpc::{
+        room::{ChangeMembership, MemberProfile, MembershipAction, MembershipOutcome},
+        user::CheckMayLeave,
+    },
 };
 use serde_json::{Map, Value};
 
@@ -62,6 +65,9 @@ pub async fn change_membership(
         renews,
         third_party_signed,
     };
+    if action == MembershipAction::Leave {
+        ctx.call(auth.localpart(), &CheckMayLeave { room_id: room_id.to_owned() }).await?;
+    }
     match ctx.call(&room_id.to_owned(), &command).await? {
         MembershipOutcome::Done(event_id) => Ok(Some(event_id)),
         MembershipOutcome::NeedsServer(servers) => {

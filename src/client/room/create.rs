@@ -15,7 +15,7 @@ use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::{
         directory::PublishRoom,
-        room::{CreateRoom, Invitee, MembershipAction, NewState},
+        room::{CreateRoom, Invitee, MemberProfile, MembershipAction, NewState},
     },
 };
 use selvedge_protocol::{
@@ -137,31 +137,14 @@ async fn create(
     plan: &RoomCreation,
     is_direct: bool,
 ) -> Result<OwnedRoomId, MatrixError> {
-    let rules = rules_of(&plan.version)?;
-    let creator = member_profile(ctx, &auth.user_id).await?;
+    let profile = member_profile(ctx, &auth.user_id).await?;
     let (here, elsewhere): (Vec<&OwnedUserId>, Vec<&OwnedUserId>) =
         plan.invite.iter().partition(|user| user.server_name() == ctx.server_name());
     let mut invite: Vec<Invitee> = Vec::with_capacity(here.len());
     for user in here {
         invite.push(invitee(ctx, &auth.user_id, user).await?);
     }
-    let state: Vec<NewState> =
-        plan.state(&rules.authorization).into_iter().map(new_state).collect::<Result<_, _>>()?;
-    let mut command = CreateRoom {
-        version: plan.version.clone(),
-        create: String::new(),
-        creator,
-        state,
-        invite,
-        is_direct,
-    };
-    let founding = Founding {
-        rules: &rules,
-        creator: &plan.creator,
-        content: plan.create_content(&rules.authorization),
-        alias: plan.canonical_alias.as_deref(),
-    };
-    let room_id = found(ctx, &founding, &mut command).await?;
+    let room_id = create_for(ctx, plan, Founder { profile, invite, is_direct }).await?;
     for user in elsewhere {
         let mut change = Change::own(auth, MembershipAction::Invite);
         change.target.clone_from(user);
@@ -171,6 +154,42 @@ async fn create(
         change_membership(ctx, auth, &room_id, change).await?;
     }
     Ok(room_id)
+}
+
+/// What is known of who makes a room, and of whom they invite.
+pub struct Founder {
+    /// The creator's profile.
+    pub profile: MemberProfile,
+    /// The users of this server who are invited.
+    pub invite: Vec<Invitee>,
+    /// Whether the room is for talking to them directly.
+    pub is_direct: bool,
+}
+
+/// Makes the room and its alias.
+pub async fn create_for(
+    ctx: &Ctx,
+    plan: &RoomCreation,
+    founder: Founder,
+) -> Result<OwnedRoomId, MatrixError> {
+    let rules = rules_of(&plan.version)?;
+    let state: Vec<NewState> =
+        plan.state(&rules.authorization).into_iter().map(new_state).collect::<Result<_, _>>()?;
+    let mut command = CreateRoom {
+        version: plan.version.clone(),
+        create: String::new(),
+        creator: founder.profile,
+        state,
+        invite: founder.invite,
+        is_direct: founder.is_direct,
+    };
+    let founding = Founding {
+        rules: &rules,
+        creator: &plan.creator,
+        content: plan.create_content(&rules.authorization),
+        alias: plan.canonical_alias.as_deref(),
+    };
+    found(ctx, &founding, &mut command).await
 }
 
 fn new_state(draft: StateDraft) -> Result<NewState, MatrixError> {
