@@ -97,6 +97,7 @@ export const User = actor('User');
 export const Directory = actor('Directory');
 export const RemoteServer = actor('RemoteServer');
 export const AppService = actor('AppService');
+export const MediaIndex = actor('MediaIndex');
 
 export default {
   async fetch(request, env, ctx) {

@@ -1,9 +1,14 @@
 //! Administration, by the paths and forms of Synapse's admin API, so that its tools work here.
 
+mod arguments;
+pub mod media;
+mod media_avatars;
 pub mod register;
 pub mod registration_tokens;
 pub mod reports;
+pub mod room_media;
 pub mod server_notices;
+pub mod user_media;
 
 use http::Uri;
 use selvedge_durable_objects::matrix_error::MatrixError;

@@ -31,4 +31,4 @@ mod uiaa;
 #[cfg(target_arch = "wasm32")]
 pub use event::fetch;
 #[cfg(target_arch = "wasm32")]
-pub use selvedge_durable_objects::shell::{Directory, RemoteServer, Room, User};
+pub use selvedge_durable_objects::shell::{Directory, MediaIndex, RemoteServer, Room, User};

@@ -63,6 +63,11 @@ pub struct MediaSettings {
     pub max_upload_bytes: u64,
     /// `MAX_MEDIA_PER_USER`: how many bytes one user may have uploaded; `None` for no limit.
     pub max_bytes_per_user: Option<u64>,
+    /// `MAX_MEDIA_IN_ALL`: how many bytes all users together may have uploaded; `None` for no limit.
+    pub max_bytes_in_all: Option<u64>,
+    /// `REMOTE_MEDIA_LIFETIME`: for how many milliseconds a copy of another server's media is kept that nobody asks
+    /// for; `None` for ever. Written as a number and `s`, `m`, `h`, `d` or `w`, such as `30d`.
+    pub remote_lifetime_ms: Option<u64>,
     /// `UNAUTHENTICATED_MEDIA`: `on` serves all media without an access token, by the deprecated paths. Otherwise
     /// they serve only what was stored while it was on.
     pub unauthenticated: bool,
@@ -83,9 +88,31 @@ impl MediaSettings {
         Ok(Self {
             max_upload_bytes: bytes("MAX_UPLOAD_SIZE")?.unwrap_or(Self::MAX_UPLOAD_BYTES),
             max_bytes_per_user: bytes("MAX_MEDIA_PER_USER")?,
+            max_bytes_in_all: bytes("MAX_MEDIA_IN_ALL")?,
+            remote_lifetime_ms: given("REMOTE_MEDIA_LIFETIME").map(|value| lifetime(&value)).transpose()?,
             unauthenticated: given("UNAUTHENTICATED_MEDIA").as_deref() == Some("on"),
         })
     }
+}
+
+/// Reads `REMOTE_MEDIA_LIFETIME`, in milliseconds.
+fn lifetime(text: &str) -> Result<u64, ConfigError> {
+    let unit = |unit: char| match unit {
+        's' => Some(1_000),
+        'm' => Some(60_000),
+        'h' => Some(3_600_000),
+        'd' => Some(86_400_000),
+        'w' => Some(604_800_000),
+        _ => None,
+    };
+    let read = || {
+        let last = text.chars().next_back()?;
+        text.strip_suffix(last)?.parse::<u64>().ok()?.checked_mul(unit(last)?)
+    };
+    read().filter(|milliseconds| *milliseconds > 0).ok_or_else(|| ConfigError::Invalid {
+        name: "REMOTE_MEDIA_LIFETIME",
+        reason: format!("`{text}` is not a time such as 30d or 12h"),
+    })
 }
 
 /// The settings cannot be used; the text says what to do about it.

@@ -19,7 +19,7 @@ use ruma::{
 };
 use serde::Deserialize;
 
-pub use crate::remote_server::is_private;
+pub use crate::address::is_private;
 use crate::{
     matrix_error::MatrixError,
     platform::{FetchError, OutboundRequest, OutboundStream, Platform},

@@ -3,6 +3,7 @@
 //!
 //! Each actor's behaviour is an [`Engine`](engine::Engine); callers know only [`rpc`].
 
+pub mod address;
 pub mod config;
 pub mod crypto;
 pub mod database;
@@ -14,6 +15,8 @@ pub mod federation;
 pub mod ledger;
 pub mod log;
 pub mod matrix_error;
+pub mod media_index;
+pub mod media_object;
 mod migrations;
 pub mod platform;
 pub mod rate_limit;

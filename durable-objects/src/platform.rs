@@ -30,6 +30,8 @@ pub enum ActorKind {
     RemoteServer,
     /// An application service and the queue towards it.
     AppService,
+    /// What content the bucket has.
+    MediaIndex,
 }
 
 impl ActorKind {
@@ -41,6 +43,7 @@ impl ActorKind {
             Self::Directory => "DIRECTORY",
             Self::RemoteServer => "REMOTE_SERVER",
             Self::AppService => "APP_SERVICE",
+            Self::MediaIndex => "MEDIA_INDEX",
         }
     }
 }
@@ -118,6 +121,11 @@ pub enum FetchError {
     Failed(String),
 }
 
+/// The bucket did not do what it was asked to.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("bucket: {0}")]
+pub struct ObjectError(pub String);
+
 /// The world as seen by an actor or a request. See the module's documentation.
 pub trait Platform {
     /// The settings of this deployment.
@@ -149,6 +157,12 @@ pub trait Platform {
         }
         .boxed_local()
     }
+
+    /// Removes objects from the bucket: at most 1000, which need not be there.
+    fn delete_objects(&self, keys: Vec<String>) -> LocalBoxFuture<'_, Result<(), ObjectError>>;
+
+    /// Gives an object of the bucket another key, in place of whatever has that; nothing happens when there is none.
+    fn move_object(&self, from: String, to: String) -> LocalBoxFuture<'_, Result<(), ObjectError>>;
 
     /// Lets `task` run on after the answer has been given.
     fn spawn(&self, task: LocalBoxFuture<'static, ()>);

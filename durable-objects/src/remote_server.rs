@@ -19,8 +19,6 @@ use std::{
 
 use ruma::{OwnedRoomId, OwnedServerName, ServerName};
 
-pub use self::discovery::is_private;
-
 use crate::{
     dispatch,
     engine::{Engine, Runtime},

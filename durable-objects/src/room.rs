@@ -6,6 +6,7 @@
 //! - [`graph`]: walks over events, and what other servers may see.
 //! - `wake`: telling followers afterwards.
 //! - `catalogue`: what is found by time, thread or words.
+//! - `media`: the content that its events name.
 //! - `listing`: the published room directory as a follower.
 //! - `client`: what this server's clients do.
 //! - [`view`]: the room as one user sees it.
@@ -25,6 +26,7 @@ mod history;
 mod importing;
 mod inbound;
 mod listing;
+mod media;
 mod outbound;
 mod receipts;
 mod resident;
@@ -53,12 +55,13 @@ use crate::{
     rpc::room::{
         AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
         DescribeReported, DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights,
-        GetAudience, GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership, GetMessages,
-        GetRelations, GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState, GetStateEvent, GetThreads,
-        HasServer, ImportPiece, PlanUpgrade, ProposeMembership, PullForServer, PullRoomSummary, ReceivePdus,
-        ReceiveReceipts, ReceiveTyping, RedactEvent, ReleaseImport, RenderHits, ReserveImport, RetireRoom,
-        SearchRoom, SendMessage, SendState, ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents,
-        ServeState, ServeStateIds, SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
+        GetAudience, GetAvatars, GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership,
+        GetMessages, GetRelations, GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState,
+        GetStateEvent, GetThreads, HasServer, ImportPiece, ListRoomMedia, PlanUpgrade, ProposeMembership,
+        PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts, ReceiveTyping, RedactEvent,
+        ReleaseImport, RenderHits, ReserveImport, RetireRoom, SearchRoom, SendMessage, SendState,
+        ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds,
+        SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
     },
 };
 
@@ -162,6 +165,8 @@ impl Engine for RoomEngine {
             sync DescribeReported => describe_reported,
             sync PlanUpgrade => plan_upgrade,
             async RetireRoom => retire_room,
+            sync ListRoomMedia => list_room_media,
+            sync GetAvatars => get_avatars,
         })
     }
 

@@ -10,6 +10,7 @@
 //! ```
 
 pub mod directory;
+pub mod media_index;
 pub mod remote_server;
 pub mod room;
 pub mod sync_token;
@@ -67,6 +68,8 @@ actors! {
     RemoteServer(OwnedServerName) = |name| name.to_string();
     /// An application service, named by its registration's id.
     AppService(str) = str::to_owned;
+    /// The one index of media.
+    MediaIndex(()) = |()| "media-index".to_owned();
 }
 
 /// Something that an actor can be asked.

@@ -147,4 +147,6 @@ shells! {
     Directory: crate::directory::DirectoryEngine;
     /// Another homeserver.
     RemoteServer: crate::remote_server::RemoteServerEngine;
+    /// What content the bucket has.
+    MediaIndex: crate::media_index::MediaIndexEngine;
 }

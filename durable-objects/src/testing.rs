@@ -21,7 +21,8 @@ use crate::{
     engine::{self, Engine, Runtime, Waiting},
     matrix_error::MatrixError,
     platform::{
-        ActorKind, ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, Platform, Waited,
+        ActorKind, ActorName, CallError, FetchError, ObjectError, OutboundRequest, OutboundResponse,
+        Platform, Waited,
     },
     rpc::{self, Actor, Command},
 };
@@ -76,6 +77,7 @@ fn class(kind: ActorKind) -> Class {
         ActorKind::User => of::<crate::user::UserEngine>(),
         ActorKind::Directory => of::<crate::directory::DirectoryEngine>(),
         ActorKind::RemoteServer => of::<crate::remote_server::RemoteServerEngine>(),
+        ActorKind::MediaIndex => of::<crate::media_index::MediaIndexEngine>(),
         ActorKind::AppService => panic!("there is no such class yet"),
     }
 }
@@ -95,6 +97,7 @@ pub struct World {
     waiters: RefCell<Vec<Waiter>>,
     calls: RefCell<Vec<(ActorName, &'static str)>>,
     internet: RefCell<Option<Internet>>,
+    objects: RefCell<BTreeMap<String, Vec<u8>>>,
     this: Weak<World>,
 }
 
@@ -119,6 +122,7 @@ impl World {
             waiters: RefCell::default(),
             calls: RefCell::default(),
             internet: RefCell::default(),
+            objects: RefCell::default(),
             this: this.clone(),
         })
     }
@@ -136,6 +140,11 @@ impl World {
         internet: impl Fn(OutboundRequest) -> Result<OutboundResponse, FetchError> + 'static,
     ) {
         *self.internet.borrow_mut() = Some(Box::new(internet));
+    }
+
+    /// What the bucket has, by key.
+    pub fn objects(&self) -> std::cell::RefMut<'_, BTreeMap<String, Vec<u8>>> {
+        self.objects.borrow_mut()
     }
 
     /// Moves the clock, without ringing alarms.
@@ -359,6 +368,26 @@ impl Platform for WorldPlatform {
             let internet = self.world.internet.borrow();
             let internet = internet.as_ref().ok_or_else(|| FetchError::Failed("no network".to_owned()))?;
             internet(request)
+        }
+        .boxed_local()
+    }
+
+    fn delete_objects(&self, keys: Vec<String>) -> LocalBoxFuture<'_, Result<(), ObjectError>> {
+        async move {
+            assert!(keys.len() <= 1000, "more keys than the bucket takes");
+            keys.iter().for_each(|key| drop(self.world.objects().remove(key)));
+            Ok(())
+        }
+        .boxed_local()
+    }
+
+    fn move_object(&self, from: String, to: String) -> LocalBoxFuture<'_, Result<(), ObjectError>> {
+        async move {
+            let object = self.world.objects().remove(&from);
+            if let Some(object) = object {
+                self.world.objects().insert(to, object);
+            }
+            Ok(())
         }
         .boxed_local()
     }

@@ -170,6 +170,7 @@ impl UserEngine {
             sync user::RoomStirred => room_stirred,
             sync user::ForgetRoom => forget_room,
             sync user::JoinedRooms => joined_rooms,
+            sync user::KnownRooms => known_rooms,
             sync user::GetMembership => get_membership,
             sync user::GetNoticeRoom => get_notice_room,
             sync user::KeepNoticeRoom => keep_notice_room,
@@ -202,7 +203,6 @@ impl UserEngine {
             sync user::BeginUpload => begin_upload,
             sync user::EndUpload => end_upload,
             sync user::ForgetMedia => forget_media,
-            sync user::ListMedia => list_media,
         })
     }
 }

@@ -6,6 +6,7 @@ mod devices;
 mod encryption;
 mod invitations;
 mod management;
+mod media;
 mod presence;
 mod propagation;
 mod push_rules;

@@ -17,6 +17,13 @@ pub struct ServerAdmin {
     pub user_id: Option<OwnedUserId>,
 }
 
+impl ServerAdmin {
+    /// Who it was, for records: the user id, or `ADMIN_TOKEN`.
+    pub fn name(&self) -> String {
+        self.user_id.as_ref().map_or_else(|| "ADMIN_TOKEN".to_owned(), ToString::to_string)
+    }
+}
+
 fn is_admin_token(config: &ServerConfig, given: &str) -> bool {
     // Comparing digests takes the same time wherever the tokens differ.
     config.admin_token.as_deref().is_some_and(|expected| Sha256::digest(expected) == Sha256::digest(given))

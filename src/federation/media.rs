@@ -8,6 +8,7 @@ use crate::{
     context::Ctx,
     extract::FederationAuth,
     media::{
+        access,
         disposition::content_disposition,
         download::{Asker, await_upload, unknown},
         id::Mxc,
@@ -23,6 +24,7 @@ use crate::{
 pub async fn get_content(ctx: Ctx, _: FederationAuth, request: Streamed) -> Result<Response, MatrixError> {
     let mxc = own(&ctx, &request)?;
     if let Some(found) = ctx.media.get(&mxc.key(), None).await? {
+        access::note(&ctx, &mxc);
         return enclosed(&ctx, found);
     }
     await_upload(&ctx, &mxc, &request.head).await?;

@@ -9,6 +9,7 @@ use selvedge_durable_objects::matrix_error::MatrixError;
 use web_sys::Response;
 
 use super::{
+    access,
     id::Mxc,
     remote::{self, Obtained},
     respond,
@@ -66,6 +67,7 @@ async fn serve(ctx: &Ctx, request: &Streamed, asker: Asker) -> Result<Response, 
         open || facts.open
     };
     if let Some(response) = respond::object(&ctx.media, &mxc.key(), &request.head, shown).await? {
+        access::note(ctx, &mxc);
         return Ok(response);
     }
     if mxc.server == ctx.server_name() {

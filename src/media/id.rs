@@ -4,7 +4,9 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use ruma::{OwnedServerName, ServerName};
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
+    media_object,
     platform::{Platform, random},
+    rpc::media_index::MediaName,
 };
 
 /// The longest id that is served, in bytes.
@@ -40,7 +42,17 @@ impl Mxc {
 
     /// Where the content is in the bucket.
     pub fn key(&self) -> String {
-        format!("media/{}/{}", self.server, self.id)
+        media_object::content(&self.server, &self.id)
+    }
+
+    /// Where a thumbnail of the content is in the bucket.
+    pub fn thumbnail_key(&self, name: &str) -> String {
+        media_object::thumbnail(&self.server, &self.id, name)
+    }
+
+    /// The name as actors take it.
+    pub fn name(&self) -> MediaName {
+        MediaName { server: self.server.clone(), media_id: self.id.clone() }
     }
 
     /// Where the bucket says that the content is to come.

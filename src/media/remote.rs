@@ -5,11 +5,11 @@ mod source;
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use futures_util::FutureExt;
-use selvedge_durable_objects::{log, matrix_error::MatrixError};
+use selvedge_durable_objects::{log, matrix_error::MatrixError, rpc::media_index::MayFetchMedia};
 use web_sys::ReadableStream;
 
 use self::source::Source;
-use super::{id::Mxc, respond::unmade, store::Facts, stream};
+use super::{id::Mxc, respond::unmade, store::Facts, stream, upload};
 use crate::context::Ctx;
 
 /// How long one fetch may take at most, in milliseconds.
@@ -58,6 +58,7 @@ impl Drop for Fetching {
 /// Gets content of another server that is not in the bucket, waiting for `timeout_ms` if it is not yet uploaded there.
 pub async fn obtain(ctx: &Ctx, mxc: &Mxc, timeout_ms: u64) -> Result<Obtained, MatrixError> {
     let Some(fetching) = take_turn(ctx, mxc).await? else { return Ok(Obtained::Stored) };
+    check_wanted(ctx, mxc).await?;
     let source = Source::open(ctx, mxc, timeout_ms).await?;
     let facts = source.facts.clone();
     let (client, readable) = stream::channel().map_err(unmade)?;
@@ -77,10 +78,17 @@ pub async fn obtain(ctx: &Ctx, mxc: &Mxc, timeout_ms: u64) -> Result<Obtained, M
 /// The same, and answers only when it is in the bucket.
 pub async fn store(ctx: &Ctx, mxc: &Mxc, timeout_ms: u64) -> Result<(), MatrixError> {
     let Some(fetching) = take_turn(ctx, mxc).await? else { return Ok(()) };
+    check_wanted(ctx, mxc).await?;
     let source = Source::open(ctx, mxc, timeout_ms).await?;
     keep(ctx, mxc, source, None).await?;
     drop(fetching);
     Ok(())
+}
+
+/// `M_NOT_FOUND` for what an administrator withdrew.
+async fn check_wanted(ctx: &Ctx, mxc: &Mxc) -> Result<(), MatrixError> {
+    let is_wanted = ctx.call(&(), &MayFetchMedia { name: mxc.name() }).await?;
+    if is_wanted { Ok(()) } else { Err(MatrixError::not_found("No such media")) }
 }
 
 /// Begins a fetch; `None` when somebody else's put the content into the bucket meanwhile.
@@ -126,7 +134,10 @@ async fn keep(
         }
     };
     let kept = match copied {
-        Ok(()) => writer.finish().await.map(drop),
+        Ok(()) => match writer.finish().await {
+            Ok(bytes) => upload::index(ctx, mxc, source.facts.clone(), bytes).await.map(drop),
+            Err(error) => Err(error),
+        },
         Err(error) => {
             source.cancel();
             writer.abandon().await;

@@ -8,7 +8,10 @@ use ruma::api::error::ErrorCode;
 use selvedge_durable_objects::{
     log,
     matrix_error::MatrixError,
-    rpc::user::{BeginUpload, EndUpload, ReserveMedia},
+    rpc::{
+        media_index::{CheckSpace, IndexMedia},
+        user::{BeginUpload, EndUpload, ReserveMedia, Swept},
+    },
 };
 use serde_json::json;
 use web_sys::{ReadableStream, Response};
@@ -47,9 +50,7 @@ pub async fn create_mxc_uri(ctx: Ctx, auth: ClientAuth, _: Streamed) -> Result<R
         ..Facts::default()
     };
     ctx.media.put(&mxc.pending_key(), Vec::new(), &facts).await?;
-    for id in swept.expired {
-        ctx.media.delete(&Mxc { id, ..mxc.clone() }.pending_key()).await?;
-    }
+    sweep(&ctx, swept).await?;
     respond::json(&json!({"content_uri": mxc.to_string(), "unused_expires_at": expires_ts}))
 }
 
@@ -70,6 +71,16 @@ pub async fn create_content_async(
     taken?;
     ctx.media.delete(&mxc.pending_key()).await?;
     respond::json(&json!({}))
+}
+
+/// Removes what ids have left behind that are no more.
+async fn sweep(ctx: &Ctx, swept: Swept) -> Result<(), MatrixError> {
+    for id in swept.expired {
+        let mxc = Mxc { server: ctx.server_name().to_owned(), id };
+        ctx.media.delete(&mxc.pending_key()).await?;
+        ctx.media.delete(&mxc.key()).await?;
+    }
+    Ok(())
 }
 
 /// Why a user may not upload to an id that is not among theirs.
@@ -106,19 +117,25 @@ async fn take_in(
         open: ctx.config.media.unauthenticated,
         expires_ts: None,
     };
-    let begin = BeginUpload {
-        media_id: mxc.id.clone(),
-        reserved,
-        bytes: length.unwrap_or(0),
-        content_type: facts.content_type.clone(),
-        file_name: facts.file_name.clone(),
-    };
-    ctx.call(auth.localpart(), &begin).await?;
+    let bytes = length.unwrap_or(0);
+    if ctx.config.media.max_bytes_in_all.is_some() {
+        ctx.call(&(), &CheckSpace { bytes }).await?;
+    }
+    let begin = BeginUpload { media_id: mxc.id.clone(), reserved, bytes };
+    let swept = ctx.call(auth.localpart(), &begin).await?;
     // The rest runs to its end even if the client goes away: then it tidies up.
     let (ctx, body, user) = (ctx.clone(), request.raw.body(), auth.localpart().to_owned());
     let platform = Rc::clone(&ctx.platform);
     let work = async move {
-        let written = write(&ctx.media, body, length, &mxc, facts, max).await;
+        let swept = sweep(&ctx, swept).await;
+        let written = match swept {
+            Ok(()) => write(&ctx.media, body, length, &mxc, facts.clone(), max).await,
+            Err(error) => Err(error),
+        };
+        let written = match written {
+            Ok(bytes) => index(&ctx, &mxc, facts, bytes).await,
+            Err(error) => Err(error),
+        };
         let bytes = written.as_ref().ok().copied();
         let ended = ctx.call(user.as_str(), &EndUpload { media_id: mxc.id.clone(), bytes }).await;
         written.and(ended)
@@ -126,6 +143,17 @@ async fn take_in(
     let work = work.boxed_local().shared();
     platform.spawn(work.clone().map(drop).boxed_local());
     work.await
+}
+
+/// Tells the index what was stored; if that fails, it is not stored. Answers the size.
+pub async fn index(ctx: &Ctx, mxc: &Mxc, facts: Facts, bytes: u64) -> Result<u64, MatrixError> {
+    let Facts { content_type, file_name, uploader, open: is_open, .. } = facts;
+    let command = IndexMedia { name: mxc.name(), uploader, bytes, content_type, file_name, is_open };
+    let indexed = ctx.call(&(), &command).await;
+    if !matches!(indexed, Ok(true)) {
+        ctx.media.delete(&mxc.key()).await?;
+    }
+    if indexed? { Ok(bytes) } else { Err(MatrixError::not_found("No such media")) }
 }
 
 /// Stores a body; answers its size.

@@ -15,7 +15,7 @@ use ruma::api::client::{
 
 use super::{Incoming, Router};
 use crate::{
-    admin::{register, registration_tokens, reports, server_notices},
+    admin::{media, register, registration_tokens, reports, room_media, server_notices, user_media},
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
         membership, message, moderation, presence, profile, push_rules, receipt, registration, relations,
@@ -267,6 +267,37 @@ fn administration(router: &mut Router) {
         router.add_plain(Method::GET, report, reports::get);
         router.add_plain(Method::DELETE, report, reports::delete);
     }
+    media_administration(router);
+}
+
+fn media_administration(router: &mut Router) {
+    const MEDIA: &str = "/_synapse/admin/v1/media/{server_name}/{media_id}";
+    router.add_plain(Method::GET, MEDIA, media::get);
+    router.add_plain(Method::DELETE, MEDIA, media::delete);
+    router.add_plain(Method::POST, "/_synapse/admin/v1/media/delete", media::delete_old);
+    router.add_plain(Method::POST, "/_synapse/admin/v1/media/{server_name}/delete", media::delete_old);
+    let one = "/_synapse/admin/v1/media/quarantine/{server_name}/{media_id}";
+    router.add_plain(Method::POST, one, media::quarantine);
+    let one = "/_synapse/admin/v1/media/unquarantine/{server_name}/{media_id}";
+    router.add_plain(Method::POST, one, media::unquarantine);
+    router.add_plain(Method::POST, "/_synapse/admin/v1/media/protect/{media_id}", media::protect);
+    router.add_plain(Method::POST, "/_synapse/admin/v1/media/unprotect/{media_id}", media::unprotect);
+    router.add_plain(Method::POST, "/_synapse/admin/v1/purge_media_cache", media::purge_remote);
+    router.add_plain(Method::GET, "/_synapse/admin/v1/room/{room_id}/media", room_media::list);
+    router.add_plain(
+        Method::POST,
+        "/_synapse/admin/v1/room/{room_id}/media/quarantine",
+        room_media::quarantine,
+    );
+    router.add_plain(Method::POST, "/_synapse/admin/v1/quarantine_media/{room_id}", room_media::quarantine);
+    router.add_plain(Method::GET, "/_synapse/admin/v1/users/{user_id}/media", user_media::list);
+    router.add_plain(Method::DELETE, "/_synapse/admin/v1/users/{user_id}/media", user_media::delete);
+    router.add_plain(
+        Method::POST,
+        "/_synapse/admin/v1/user/{user_id}/media/quarantine",
+        user_media::quarantine,
+    );
+    router.add_plain(Method::GET, "/_synapse/admin/v1/statistics/users/media", user_media::statistics);
 }
 
 /// `[S-S §2, §3]` Server discovery and keys.

@@ -1,13 +1,13 @@
 // The content repository: what goes in comes out, with headers that keep browsers safe.
 
 import assert from 'node:assert/strict';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import test, { after } from 'node:test';
-import { crc32, deflateSync } from 'node:zlib';
 
 import { register, startServer, until } from './harness.mjs';
+import { png } from './images.mjs';
 
 const server = await startServer({ after });
 const alice = await register(server, 'alice');
@@ -191,7 +191,6 @@ test('an upload that breaks off counts for nothing', async (scope) => {
 test('a hundred megabytes pass through while the memory stays flat', async () => {
   const rss = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${workerd()}/status`))[1]) / 1024;
   const body = randomBytes(100 * 1024 * 1024);
-  const digest = (bytes) => createHash('sha256').update(bytes).digest('hex');
   const before = rss();
   let most = before;
   const watch = setInterval(() => {
@@ -200,7 +199,7 @@ test('a hundred megabytes pass through while the memory stays flat', async () =>
   const at = await upload(alice, body, { type: 'video/mp4' });
   const answer = await alice.request('GET', `${DOWNLOAD}/${at}`);
   clearInterval(watch);
-  assert.equal(digest(answer.body), digest(body));
+  assert.ok(answer.body.equals(body));
   assert.ok(most - before < 60, `the memory grew from ${before} to ${most} MiB`);
 });
 
@@ -208,24 +207,6 @@ test('a hundred megabytes pass through while the memory stays flat', async () =>
 function workerd() {
   const { pid } = server.process;
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')[0];
-}
-
-/** A PNG file of one colour. */
-function png(width, height) {
-  const chunk = (type, data) => {
-    const body = Buffer.concat([Buffer.from(type), data]);
-    const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(data.length);
-    checksum.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, checksum]);
-  };
-  const header = Buffer.alloc(13);
-  header.writeUInt32BE(width, 0);
-  header.writeUInt32BE(height, 4);
-  header.set([8, 2, 0, 0, 0], 8);
-  const pixels = deflateSync(Buffer.alloc((width * 3 + 1) * height, 0));
-  const start = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([start, chunk('IHDR', header), chunk('IDAT', pixels), chunk('IEND', Buffer.alloc(0))]);
 }
 
 const THUMBNAIL = '/_matrix/client/v1/media/thumbnail';

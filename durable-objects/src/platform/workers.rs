@@ -1,6 +1,7 @@
 //! [`Platform`] on Cloudflare Workers and workerd, for actors and for the edge.
 
 mod arriving;
+mod objects;
 pub mod waiting;
 
 use std::rc::Rc;
@@ -18,7 +19,8 @@ use worker::{
 };
 
 use super::{
-    ActorName, CallError, FetchError, OutboundRequest, OutboundResponse, OutboundStream, Platform, Waited,
+    ActorName, CallError, FetchError, ObjectError, OutboundRequest, OutboundResponse, OutboundStream,
+    Platform, Waited,
 };
 use crate::{config::ServerConfig, ledger};
 
@@ -171,6 +173,14 @@ impl Platform for WorkersPlatform {
 
     fn open(&self, request: OutboundRequest) -> LocalBoxFuture<'_, Result<OutboundStream, FetchError>> {
         arriving::open(request, |milliseconds| self.sleep(milliseconds)).boxed_local()
+    }
+
+    fn delete_objects(&self, keys: Vec<String>) -> LocalBoxFuture<'_, Result<(), ObjectError>> {
+        objects::delete(&self.env, keys).boxed_local()
+    }
+
+    fn move_object(&self, from: String, to: String) -> LocalBoxFuture<'_, Result<(), ObjectError>> {
+        objects::rename(&self.env, from, to).boxed_local()
     }
 
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {

@@ -1,12 +1,11 @@
 //! Finding a server `[S-S §2.1]`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-
 use ruma::ServerName;
 use serde::Deserialize;
 
 use super::RemoteServerEngine;
 use crate::{
+    address::is_private,
     database::DatabaseExt,
     matrix_error::MatrixError,
     params,
@@ -184,64 +183,5 @@ fn lookup(url: String, accept: &str) -> OutboundRequest {
         timeout_ms: LOOKUP_TIMEOUT_MS,
         max_bytes: MAX_ANSWER,
         follow_redirects: true,
-    }
-}
-
-/// Whether a host is, by its name alone, in a private, loopback, link-local or otherwise
-/// non-public network. What a public name resolves to is the platform's to refuse.
-pub fn is_private(host: &str) -> bool {
-    let literal = host.trim_start_matches('[').trim_end_matches(']');
-    match literal.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) => is_private_v4(address),
-        Ok(IpAddr::V6(address)) => is_private_v6(address),
-        Err(_) => {
-            let name = host.trim_end_matches('.').to_ascii_lowercase();
-            name == "localhost"
-                || [".localhost", ".local", ".internal"].iter().any(|suffix| name.ends_with(suffix))
-        }
-    }
-}
-
-fn is_private_v4(address: Ipv4Addr) -> bool {
-    let [a, b, c, _] = address.octets();
-    address.is_private()
-        || address.is_loopback()
-        || address.is_link_local()
-        || address.is_unspecified()
-        || address.is_documentation()
-        || a == 0
-        || a >= 224
-        || (a == 100 && (64..128).contains(&b))
-        || (a == 192 && b == 0 && c == 0)
-        || (a == 198 && (18..20).contains(&b))
-}
-
-fn is_private_v6(address: Ipv6Addr) -> bool {
-    address.to_ipv4_mapped().is_some_and(is_private_v4)
-        || address.is_loopback()
-        || address.is_unspecified()
-        || address.is_unique_local()
-        || address.is_unicast_link_local()
-        || address.is_multicast()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_private;
-
-    #[test]
-    fn private_and_loopback_hosts_are_told_by_name() {
-        for host in
-            ["127.0.0.1", "10.1.2.3", "192.168.0.1", "[::1]", "[fe80::1]", "[::ffff:10.0.0.1]", "localhost"]
-        {
-            assert!(is_private(host), "{host}");
-        }
-    }
-
-    #[test]
-    fn public_hosts_are_not_private() {
-        for host in ["example.org", "8.8.8.8", "[2606:4700::1111]", "local.example"] {
-            assert!(!is_private(host), "{host}");
-        }
     }
 }

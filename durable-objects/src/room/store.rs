@@ -10,6 +10,7 @@ mod guests;
 mod keys;
 mod listing;
 mod log;
+mod media;
 mod members;
 mod meta;
 mod nodes;

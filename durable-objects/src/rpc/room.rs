@@ -9,6 +9,7 @@ mod handshake;
 mod history;
 mod import;
 mod inbound;
+mod media;
 mod membership;
 mod presence;
 mod reader;
@@ -27,8 +28,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     alias::*, creation::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*, import::*,
-    inbound::*, membership::*, presence::*, reader::*, relations::*, report::*, search::*, send::*, space::*,
-    state::*, summary::*, sync::*, timeline::*, upgrade::*,
+    inbound::*, media::*, membership::*, presence::*, reader::*, relations::*, report::*, search::*, send::*,
+    space::*, state::*, summary::*, sync::*, timeline::*, upgrade::*,
 };
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later

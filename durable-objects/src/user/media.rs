@@ -1,4 +1,4 @@
-//! What the user uploaded: counted against limits, and listed for administrators `[C-S §11.7]`.
+//! What the user uploaded: counted against limits `[C-S §11.7]`.
 //!
 //! The row decides who may write the content of an id, and that nobody does so twice: the bucket has no say.
 
@@ -9,17 +9,13 @@ use crate::{
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
-    rpc::user::{
-        BeginUpload, EndUpload, ForgetMedia, ListMedia, MediaList, ReserveMedia, ReservedMedia, UploadedMedia,
-    },
+    rpc::user::{BeginUpload, EndUpload, ForgetMedia, ReserveMedia, Swept},
 };
 
 /// How many reserved ids may wait for their content.
 const MAX_RESERVED: u64 = 100;
 /// After how many milliseconds an upload that was neither finished nor broken off is taken for dead.
 const UPLOAD_TIMEOUT: u64 = 30 * 60 * 1000;
-/// How many uploads one page lists at most.
-const MAX_PAGE: u64 = 1_000;
 
 const EXPIRED: &str = "SELECT media_id FROM media WHERE expires_ts <= ? AND coalesce(started_ts, 0) <= ?";
 const DELETE_EXPIRED: &str = "DELETE FROM media WHERE expires_ts <= ? AND coalesce(started_ts, 0) <= ?";
@@ -29,17 +25,14 @@ const RESERVE: &str =
     "INSERT INTO media (media_id, created_ts, bytes, expires_ts, reserved) VALUES (?, ?, 0, ?, 1)";
 const SELECT: &str = "SELECT expires_ts, started_ts, reserved FROM media WHERE media_id = ?";
 const BEGIN: &str = "INSERT INTO media
-    (media_id, created_ts, bytes, content_type, file_name, expires_ts, started_ts, reserved) VALUES (?, ?, ?, ?, ?, ?, ?, 0)
-    ON CONFLICT (media_id) DO UPDATE SET bytes = excluded.bytes, content_type = excluded.content_type,
-        file_name = excluded.file_name, started_ts = excluded.started_ts";
-const FINISH: &str = "UPDATE media SET bytes = ?, created_ts = ?, expires_ts = NULL, started_ts = NULL
-    WHERE media_id = ?";
+    (media_id, created_ts, bytes, expires_ts, started_ts, reserved) VALUES (?, ?, ?, ?, ?, 0)
+    ON CONFLICT (media_id) DO UPDATE SET bytes = excluded.bytes, started_ts = excluded.started_ts";
+const FINISH: &str = "INSERT INTO media (media_id, created_ts, bytes, reserved) VALUES (?, ?, ?, 0)
+    ON CONFLICT (media_id) DO UPDATE SET bytes = excluded.bytes, created_ts = excluded.created_ts,
+        expires_ts = NULL, started_ts = NULL";
 const RELEASE: &str = "UPDATE media SET bytes = 0, started_ts = NULL WHERE media_id = ?";
 const DELETE: &str = "DELETE FROM media WHERE media_id = ?";
 const USED: &str = "SELECT coalesce(sum(bytes), 0) FROM media";
-const PAGE: &str = "SELECT media_id, created_ts, bytes, content_type, file_name FROM media
-    WHERE expires_ts IS NULL ORDER BY created_ts DESC, media_id LIMIT ? OFFSET ?";
-const COUNT: &str = "SELECT count(*) FROM media WHERE expires_ts IS NULL";
 
 /// What decides what may be done with an id.
 struct Upload {
@@ -56,11 +49,9 @@ impl UserEngine {
         })
     }
 
-    pub(super) fn reserve_media(&self, command: ReserveMedia) -> Result<ReservedMedia, MatrixError> {
+    pub(super) fn reserve_media(&self, command: ReserveMedia) -> Result<Swept, MatrixError> {
         let (db, now) = (self.runtime.db.as_ref(), self.runtime.platform.now());
-        let dead = now.saturating_sub(UPLOAD_TIMEOUT);
-        let expired: Vec<String> = db.query(EXPIRED, params![now, dead], |row| row.get(0))?;
-        db.execute(DELETE_EXPIRED, params![now, dead])?;
+        let swept = self.sweep_media(now)?;
         let count = db.query_first(COUNT_RESERVED, params![], |row| {
             Ok((row.get::<u64>(0)?, row.get::<Option<u64>>(1)?.unwrap_or(now)))
         })?;
@@ -70,12 +61,24 @@ impl UserEngine {
             return Err(MatrixError::limit_exceeded(first.saturating_sub(now).max(1_000)));
         }
         db.execute(RESERVE, params![&command.media_id, now, command.expires_ts])?;
-        Ok(ReservedMedia { expired })
+        Ok(swept)
     }
 
-    pub(super) fn begin_upload(&self, command: BeginUpload) -> Result<(), MatrixError> {
+    /// Forgets ids whose time has passed.
+    fn sweep_media(&self, now: u64) -> Result<Swept, DatabaseError> {
+        let db = self.runtime.db.as_ref();
+        let dead = now.saturating_sub(UPLOAD_TIMEOUT);
+        let expired: Vec<String> = db.query(EXPIRED, params![now, dead], |row| row.get(0))?;
+        if !expired.is_empty() {
+            db.execute(DELETE_EXPIRED, params![now, dead])?;
+        }
+        Ok(Swept { expired })
+    }
+
+    pub(super) fn begin_upload(&self, command: BeginUpload) -> Result<Swept, MatrixError> {
         let (db, now) = (self.runtime.db.as_ref(), self.runtime.platform.now());
-        let BeginUpload { media_id, reserved, bytes, content_type, file_name } = command;
+        let BeginUpload { media_id, reserved, bytes } = command;
+        let swept = self.sweep_media(now)?;
         if reserved {
             let upload = self.upload(&media_id)?;
             check_reserved(upload, now)?;
@@ -87,44 +90,26 @@ impl UserEngine {
             }
         }
         let expires_ts = now.saturating_add(UPLOAD_TIMEOUT);
-        db.execute(
-            BEGIN,
-            params![&media_id, now, bytes, content_type.as_deref(), file_name.as_deref(), expires_ts, now],
-        )?;
-        Ok(())
+        db.execute(BEGIN, params![&media_id, now, bytes, expires_ts, now])?;
+        Ok(swept)
     }
 
     pub(super) fn end_upload(&self, command: EndUpload) -> Result<(), MatrixError> {
         let (db, now) = (self.runtime.db.as_ref(), self.runtime.platform.now());
-        let Some(upload) = self.upload(&command.media_id)? else { return Ok(()) };
-        match command.bytes {
-            Some(bytes) => db.execute(FINISH, params![bytes, now, &command.media_id])?,
-            None if upload.expires_ts.is_none() => {}
-            None if upload.reserved => db.execute(RELEASE, params![&command.media_id])?,
-            None => db.execute(DELETE, params![&command.media_id])?,
+        let upload = self.upload(&command.media_id)?;
+        match (command.bytes, upload) {
+            (Some(bytes), _) => db.execute(FINISH, params![&command.media_id, now, bytes])?,
+            (None, None | Some(Upload { expires_ts: None, .. })) => {}
+            (None, Some(Upload { reserved: true, .. })) => db.execute(RELEASE, params![&command.media_id])?,
+            (None, Some(_)) => db.execute(DELETE, params![&command.media_id])?,
         }
         Ok(())
     }
 
-    pub(super) fn forget_media(&self, command: ForgetMedia) -> Result<bool, MatrixError> {
-        let known = self.upload(&command.media_id)?.is_some();
-        self.runtime.db.execute(DELETE, params![&command.media_id])?;
-        Ok(known)
-    }
-
-    pub(super) fn list_media(&self, command: ListMedia) -> Result<MediaList, MatrixError> {
+    pub(super) fn forget_media(&self, command: ForgetMedia) -> Result<(), MatrixError> {
         let db = self.runtime.db.as_ref();
-        let media = db.query(PAGE, params![command.limit.min(MAX_PAGE), command.from], |row| {
-            Ok(UploadedMedia {
-                media_id: row.get(0)?,
-                created_ts: row.get(1)?,
-                bytes: row.get(2)?,
-                content_type: row.get(3)?,
-                file_name: row.get(4)?,
-            })
-        })?;
-        let total = db.query_first(COUNT, params![], |row| row.get::<u64>(0))?.unwrap_or(0);
-        Ok(MediaList { media, total })
+        db.transaction(|| command.media_ids.iter().try_for_each(|id| db.execute(DELETE, params![id])))
+            .map_err(|error: DatabaseError| error.into())
     }
 }
 

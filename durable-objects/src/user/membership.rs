@@ -13,7 +13,8 @@ use crate::{
     database::DatabaseExt,
     matrix_error::MatrixError,
     rpc::user::{
-        ForgetRoom, GetMembership, JoinedRooms, RoomChanged, RoomMembership, RoomStirred, SetMembership,
+        ForgetRoom, GetMembership, JoinedRooms, KnownRooms, RoomChanged, RoomMembership, RoomStirred,
+        SetMembership,
     },
 };
 
@@ -104,6 +105,12 @@ impl UserEngine {
     pub(super) fn joined_rooms(&self, _: JoinedRooms) -> Result<Vec<OwnedRoomId>, MatrixError> {
         let joined = self.memberships().of_kinds(&[MembershipState::Join])?;
         Ok(joined.into_iter().map(|row| row.room_id).collect())
+    }
+
+    pub(super) fn known_rooms(&self, _: KnownRooms) -> Result<Vec<OwnedRoomId>, MatrixError> {
+        let kinds = [MembershipState::Join, MembershipState::Leave, MembershipState::Ban];
+        let known = self.memberships().of_kinds(&kinds)?;
+        Ok(known.into_iter().map(|row| row.room_id).collect())
     }
 
     pub(super) fn get_membership(

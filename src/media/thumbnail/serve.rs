@@ -9,6 +9,7 @@ use crate::{
     context::Ctx,
     extract::{GuestsToo, NoAuth},
     media::{
+        access,
         disposition::essence,
         download::{Asker, await_upload, query, refuses_remote, timeout, unknown},
         id::Mxc,
@@ -50,8 +51,9 @@ async fn serve(ctx: &Ctx, request: &Streamed, asker: Asker) -> Result<Response, 
 /// The key of the thumbnail that a request wants, which is there then.
 pub async fn find(ctx: &Ctx, mxc: &Mxc, request: &Streamed, asker: Asker) -> Result<String, MatrixError> {
     let wanted = Wanted::parse(|name| query(&request.head, name))?.rounded();
-    let key = format!("thumbnail/{}/{}/{}", mxc.server, mxc.id, wanted.name());
+    let key = mxc.thumbnail_key(&wanted.name());
     if !wanted.animated && ctx.media.head(&key).await?.is_some() {
+        access::note(ctx, mxc);
         return Ok(key);
     }
     let open = asker == Asker::Known || ctx.config.media.unauthenticated;
@@ -78,6 +80,11 @@ pub async fn find(ctx: &Ctx, mxc: &Mxc, request: &Streamed, asker: Asker) -> Res
         ..Facts::default()
     };
     ctx.media.put(&key, bytes, &facts).await?;
+    if ctx.media.head(&mxc.key()).await?.is_none() {
+        // It was withdrawn meanwhile, and its thumbnails with it.
+        ctx.media.delete(&key).await?;
+        return Err(unknown());
+    }
     Ok(key)
 }
 
@@ -96,7 +103,11 @@ async fn original(ctx: &Ctx, mxc: &Mxc, request: &Streamed, open: bool) -> Resul
             ctx.media.head(&mxc.key()).await?.ok_or_else(unknown)?
         }
     };
-    if open || found.facts.open { Ok(found) } else { Err(unknown()) }
+    if !open && !found.facts.open {
+        return Err(unknown());
+    }
+    access::note(ctx, mxc);
+    Ok(found)
 }
 
 fn refusal(ctx: &Ctx, mxc: &Mxc, fault: Fault) -> MatrixError {

@@ -1,14 +1,9 @@
 //! Sizes: what is asked for, what is made for that, and by which steps.
 
-use selvedge_durable_objects::matrix_error::MatrixError;
-
-/// The largest thumbnail, in pixels a side.
-const MAX_SIDE: u32 = 4096;
-/// The boxes of scaled thumbnails that are made: a request gets the first that it fits into. The first three are the
-/// specification's.
-const SCALED: [(u32, u32); 5] = [(320, 240), (640, 480), (800, 600), (1600, 1200), (MAX_SIDE, MAX_SIDE)];
-/// The sides of square cropped thumbnails; the first two are the specification's.
-const SQUARES: [u32; 6] = [32, 96, 192, 384, 768, MAX_SIDE];
+use selvedge_durable_objects::{
+    matrix_error::MatrixError,
+    media_object::{self, CROPPED, MAX_SIDE, SCALED},
+};
 
 /// How an image is brought into a box.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +57,7 @@ impl Wanted {
         Ok(Self { width: side("width")?, height: side("height")?, method, animated })
     }
 
-    /// The thumbnail that is made for this request: one of few, so that they can be kept.
+    /// The thumbnail that is made for this request: one of few, so that they can be kept, and found again.
     #[must_use]
     pub fn rounded(self) -> Self {
         let (width, height) = match self.method {
@@ -70,22 +65,20 @@ impl Wanted {
                 let fits = |(width, height): &(u32, u32)| *width >= self.width && *height >= self.height;
                 SCALED.into_iter().find(fits).unwrap_or((MAX_SIDE, MAX_SIDE))
             }
-            Method::Crop if self.width == self.height => {
-                let side = SQUARES.into_iter().find(|side| *side >= self.width).unwrap_or(MAX_SIDE);
-                (side, side)
+            Method::Crop => {
+                let fit = |wanted: u32| CROPPED.into_iter().find(|side| *side >= wanted).unwrap_or(MAX_SIDE);
+                (fit(self.width), fit(self.height))
             }
-            Method::Crop => (self.width, self.height),
         };
         Self { width, height, ..self }
     }
 
     /// The name of the thumbnail among those of its content.
     pub fn name(self) -> String {
-        let method = match self.method {
-            Method::Crop => "crop",
-            Method::Scale => "scale",
-        };
-        format!("{}x{}-{method}", self.width, self.height)
+        match self.method {
+            Method::Crop => media_object::cropped((self.width, self.height)),
+            Method::Scale => media_object::scaled((self.width, self.height)),
+        }
     }
 
     /// The same for an image that lies on its side, if it does.
@@ -162,7 +155,7 @@ mod tests {
         assert_eq!(rounded(320, 241, Method::Scale), "640x480-scale");
         assert_eq!(rounded(36, 36, Method::Crop), "96x96-crop");
         assert_eq!(rounded(32, 32, Method::Crop), "32x32-crop");
-        assert_eq!(rounded(300, 100, Method::Crop), "300x100-crop");
+        assert_eq!(rounded(300, 100, Method::Crop), "384x192-crop");
     }
 
     #[test]

@@ -12,12 +12,12 @@ pub struct ReserveMedia {
     /// Until when the content must be there, in milliseconds since the epoch.
     pub expires_ts: u64,
 }
-command!(ReserveMedia to User -> ReservedMedia);
+command!(ReserveMedia to User -> Swept);
 
-/// What reserving an id swept up.
+/// What was swept up on the way: ids whose time passed, of which nothing may be left in the bucket.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct ReservedMedia {
-    /// Ids whose time passed without any content.
+pub struct Swept {
+    /// The ids.
     pub expired: Vec<String>,
 }
 
@@ -31,12 +31,8 @@ pub struct BeginUpload {
     pub reserved: bool,
     /// How many bytes will come, as far as that is known.
     pub bytes: u64,
-    /// The `Content-Type`.
-    pub content_type: Option<String>,
-    /// The file's name.
-    pub file_name: Option<String>,
 }
-command!(BeginUpload to User -> ());
+command!(BeginUpload to User -> Swept);
 
 /// Ends an upload that was begun.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,44 +44,10 @@ pub struct EndUpload {
 }
 command!(EndUpload to User -> ());
 
-/// Forgets content that was removed. Answers whether the user had it.
+/// Forgets content that was removed.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ForgetMedia {
-    /// The id.
-    pub media_id: String,
+    /// The ids.
+    pub media_ids: Vec<String>,
 }
-command!(ForgetMedia to User -> bool);
-
-/// What the user uploaded, the newest first.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct ListMedia {
-    /// How many to skip.
-    pub from: u64,
-    /// How many to give at most.
-    pub limit: u64,
-}
-command!(ListMedia to User -> MediaList);
-
-/// A page of what a user uploaded.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct MediaList {
-    /// The page.
-    pub media: Vec<UploadedMedia>,
-    /// How many there are in all.
-    pub total: u64,
-}
-
-/// One upload.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct UploadedMedia {
-    /// The id.
-    pub media_id: String,
-    /// When it was uploaded, in milliseconds since the epoch.
-    pub created_ts: u64,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// Its `Content-Type`.
-    pub content_type: Option<String>,
-    /// Its file's name.
-    pub file_name: Option<String>,
-}
+command!(ForgetMedia to User -> ());

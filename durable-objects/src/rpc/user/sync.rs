@@ -68,6 +68,11 @@ command!(ForgetRoom to User -> ());
 pub struct JoinedRooms {}
 command!(JoinedRooms to User -> Vec<OwnedRoomId>);
 
+/// The rooms that the user is joined to, or has left.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct KnownRooms {}
+command!(KnownRooms to User -> Vec<OwnedRoomId>);
+
 /// The user's membership of a room, as far as this actor was told; `None` when there never was one.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetMembership {
