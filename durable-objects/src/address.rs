@@ -5,14 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 /// Whether a host is, by its name alone, in a private, loopback, link-local or otherwise
 /// non-public network. What a public name resolves to is another question: [`is_private_address`].
 pub fn is_private(host: &str) -> bool {
-    match literal(host) {
-        Some(address) => is_private_address(address),
-        None => {
-            let name = host.trim_end_matches('.').to_ascii_lowercase();
-            name == "localhost"
-                || [".localhost", ".local", ".internal"].iter().any(|suffix| name.ends_with(suffix))
-        }
+    if let Some(address) = literal(host) {
+        return is_private_address(address);
     }
+    let name = host.trim_end_matches('.').to_ascii_lowercase();
+    name == "localhost" || [".localhost", ".local", ".internal"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 /// The address that a host of a URL is, if it is no name.
@@ -44,21 +41,19 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
-    let [a, b, c, d, e, f, g, h] = address.segments();
-    let v4 = |high: u16, low: u16| {
-        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
-        is_private_v4(Ipv4Addr::new(a, b, c, d))
+    let within = |high: u16, low: u16| {
+        let bits = u32::from(high).checked_shl(16).unwrap_or(0) | u32::from(low);
+        is_private_v4(Ipv4Addr::from_bits(bits))
     };
-    match (a, b) {
+    match address.segments() {
         // Mapped and compatible addresses, translated ones (NAT64), and tunnels (6to4) hold an IPv4 address.
-        (0, 0) if (c, d) == (0, 0) && matches!((e, f), (0, 0 | 0xffff) | (0xffff, 0)) => v4(g, h),
-        (0x64, 0xff9b) => (c, d, e, f) != (0, 0, 0, 0) || v4(g, h),
-        (0x2002, _) => v4(b, c),
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => within(high, low),
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => within(high, low),
+        [0x2002, high, low, ..] => within(high, low),
         // Teredo and other protocols' own, documentation.
-        (0x2001, b) if b < 0x200 || b == 0xdb8 => true,
-        (0x3fff, b) if b < 0x1000 => true,
+        [0x2001, 0..0x200 | 0xdb8, ..] | [0x3fff, 0..0x1000, ..] => true,
         // Everything that is given out is in 2000::/3.
-        _ => a & 0xe000 != 0x2000,
+        [first, ..] => first & 0xe000 != 0x2000,
     }
 }
 

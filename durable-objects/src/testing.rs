@@ -375,7 +375,7 @@ impl Platform for WorldPlatform {
     fn delete_objects(&self, keys: Vec<String>) -> LocalBoxFuture<'_, Result<(), ObjectError>> {
         async move {
             assert!(keys.len() <= 1000, "more keys than the bucket takes");
-            keys.iter().for_each(|key| drop(self.world.objects().remove(key)));
+            self.world.objects().retain(|key, _| !keys.contains(key));
             Ok(())
         }
         .boxed_local()
