@@ -1,7 +1,11 @@
 //! The whole server in one process, for tests of the edge: requests go through the real router to
 //! real actors.
 
+mod neighbours;
+
 use std::rc::Rc;
+
+pub use self::neighbours::Neighbours;
 
 use futures_util::future::LocalBoxFuture;
 use http::{HeaderValue, Method, Request, header};
@@ -35,6 +39,20 @@ fn parsed(answer: Answer) -> (u16, Value) {
     let Answer::Http(response) = answer;
     let body = serde_json::from_slice(response.body()).unwrap_or(Value::Null);
     (response.status().as_u16(), body)
+}
+
+/// The answer of a server.
+fn answer(world: &World, request: Request<Vec<u8>>) -> LocalBoxFuture<'static, Answer> {
+    let (route, path_args) = ROUTER.with(Rc::clone).find(request.method(), request.uri().path()).unwrap();
+    let platform = world.platform();
+    let peer = Peer {
+        address: "192.0.2.1".to_owned(),
+        user_agent: "test".to_owned(),
+        base_url: "https://selvedge.test".to_owned(),
+    };
+    let ctx = Ctx { config: platform.config(), platform, peer: Rc::new(peer) };
+    let Action::Buffered(handler) = route.action;
+    handler(ctx, Incoming { request, path_args })
 }
 
 /// A client, logged in or not.
@@ -106,22 +124,12 @@ impl Client {
 
     fn answer(&self, method: &str, target: &str, body: Vec<u8>) -> LocalBoxFuture<'static, Answer> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        let path = target.split_once('?').map_or(target, |(path, _)| path);
-        let (route, path_args) = ROUTER.with(Rc::clone).find(&method, path).unwrap();
         let mut request = Request::builder().method(method).uri(target).body(body).unwrap();
         if let Some(token) = &self.token {
             let value = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
             request.headers_mut().insert(header::AUTHORIZATION, value);
         }
-        let platform = self.world.platform();
-        let peer = Peer {
-            address: "192.0.2.1".to_owned(),
-            user_agent: "test".to_owned(),
-            base_url: "https://selvedge.test".to_owned(),
-        };
-        let ctx = Ctx { config: platform.config(), platform, peer: Rc::new(peer) };
-        let Action::Buffered(handler) = route.action;
-        handler(ctx, Incoming { request, path_args })
+        answer(&self.world, request)
     }
 
     /// The body of an answer that must be 200.

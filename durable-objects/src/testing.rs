@@ -285,6 +285,13 @@ impl World {
         Some(actor)
     }
 
+    /// Rings the next alarm if its time has come; whose it was, or `None` when none is due.
+    pub fn ring_due_alarm(&self) -> Option<ActorName> {
+        self.settle();
+        let is_due = self.alarms.borrow().values().any(|at| *at <= self.now.get());
+        if is_due { self.ring_next_alarm() } else { None }
+    }
+
     /// When an actor's alarm rings.
     pub fn alarm_of(&self, actor: &ActorName) -> Option<u64> {
         self.alarms.borrow().get(actor).copied()

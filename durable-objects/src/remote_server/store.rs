@@ -18,6 +18,7 @@ const LOG_GOES_ON: &str = "UPDATE room_cursor SET ahead = max(ahead, ?) WHERE ro
 
 const INSERT_EDU: &str = "INSERT INTO outbound_edu (edu_type, replaces, content) VALUES (?, ?, ?)";
 const DELETE_REPLACED: &str = "DELETE FROM outbound_edu WHERE replaces = ? AND id > ?";
+const KEEP_IN_FLIGHT: &str = "UPDATE outbound_edu SET replaces = NULL WHERE replaces = ?";
 const EDUS: &str = "SELECT id, edu_type, content FROM outbound_edu ORDER BY id LIMIT ?";
 const DELETE_EDUS: &str = "DELETE FROM outbound_edu WHERE id <= ?";
 const INSERT_PDU: &str = "INSERT INTO outbound_pdu (json) VALUES (?)";
@@ -116,6 +117,8 @@ impl QueueStore<'_> {
         if let Some(replaces) = replaces {
             let in_flight = self.0.query_first(LAST_EDU_IN_FLIGHT, params![], |row| row.get::<u64>(0))?;
             self.0.execute(DELETE_REPLACED, params![replaces, in_flight.unwrap_or(0)])?;
+            // What is in flight arrives as it is, before this one.
+            self.0.execute(KEEP_IN_FLIGHT, params![replaces])?;
         }
         self.0.execute(INSERT_EDU, params![edu_type, replaces, content])
     }
@@ -189,4 +192,40 @@ fn read_transaction(row: &mut Row) -> Result<StoredTransaction, DatabaseError> {
         sent_ts: row.get(5)?,
         last_pdu: row.get(6)?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::{
+        database::NativeDatabase, engine::Engine, migrations::migrate, remote_server::RemoteServerEngine,
+    };
+
+    #[test]
+    fn an_edu_takes_the_place_of_an_earlier_one_unless_that_is_in_flight() {
+        let db = NativeDatabase::in_memory().unwrap();
+        migrate(&db, RemoteServerEngine::MIGRATIONS).unwrap();
+        let queue = QueueStore(&db);
+        let push = |content| queue.push_edu("m.test", Some("name"), content).unwrap();
+        push("1");
+        let transaction = StoredTransaction {
+            txn_id: "txn".to_owned(),
+            pdus: "[]".to_owned(),
+            edus: "[1]".to_owned(),
+            cursors: Vec::new(),
+            last_edu: queue.edus(10).unwrap().last().unwrap().0,
+            last_pdu: 0,
+            sent_ts: 0,
+        };
+        queue.insert(&transaction).unwrap();
+        push("2");
+        push("3");
+        let waiting =
+            || queue.edus(10).unwrap().into_iter().map(|(_, _, content)| content).collect::<Vec<_>>();
+        assert_eq!(waiting(), ["1", "3"]);
+        queue.arrived(&transaction).unwrap();
+        assert_eq!(waiting(), ["3"]);
+    }
 }

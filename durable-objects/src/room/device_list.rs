@@ -3,7 +3,7 @@
 //! For each user who came, left, or changed their devices, the room keeps at which position of the log that was last.
 //! What a client is to be told follows from that and from who is joined at the end of what it is shown.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use ruma::{OwnedServerName, OwnedUserId, UserId, events::room::member::MembershipState};
 
@@ -54,7 +54,7 @@ impl RoomEngine {
         let member = self.store.local_member(&command.user_id)?;
         let lists = match member {
             Some(member) if member.membership == "join" => {
-                self.device_lists_of_member(command.from, meta.last_position)
+                self.device_lists_of_member(command.from, command.before, meta.last_position)
             }
             Some(member) if matches!(member.membership.as_str(), "leave" | "ban") => {
                 self.device_lists_of_leaver(&command.user_id, command.from, member.position)
@@ -64,15 +64,23 @@ impl RoomEngine {
         Ok(lists?)
     }
 
-    /// For one who is joined.
+    /// For one who is joined. If the room is new to the client, all are; of those whom it knew of `before`, for the
+    /// user was in the room then, some may have gone meanwhile.
     pub(super) fn device_lists_of_member(
         &self,
         from: Option<LogPosition>,
+        before: Option<LogPosition>,
         end: LogPosition,
     ) -> Result<DeviceLists, DatabaseError> {
         let state = State::at(&self.store, self.store.root_at(end)?);
         let Some(from) = from else {
-            return Ok(DeviceLists { changed: joined_members(&self.store, &state)?, left: Vec::new() });
+            let changed = joined_members(&self.store, &state)?;
+            let mut left = self.members_at(before)?;
+            left.retain(|user_id| !changed.contains(user_id));
+            return Ok(DeviceLists {
+                changed: changed.into_iter().collect(),
+                left: left.into_iter().collect(),
+            });
         };
         let mut lists = DeviceLists::default();
         for user_id in self.store.device_list_changes(from, end)? {
@@ -82,7 +90,8 @@ impl RoomEngine {
         Ok(lists)
     }
 
-    /// For one who has left, or was made to: whoever was there with them.
+    /// For one who has left, or was made to: whoever was there with them. What happened while this server was out of the
+    /// room is seen only in who was there before.
     pub(super) fn device_lists_of_leaver(
         &self,
         user_id: &UserId,
@@ -90,12 +99,17 @@ impl RoomEngine {
         end: LogPosition,
     ) -> Result<DeviceLists, DatabaseError> {
         let Some(from) = from else { return Ok(DeviceLists::default()) };
-        let mut left = joined_members(&self.store, &State::at(&self.store, self.store.root_at(end)?))?;
+        let mut left = self.members_at(Some(end))?;
+        left.extend(self.members_at(Some(from))?);
         left.extend(self.store.device_list_changes(from, end)?);
-        left.retain(|other| other != user_id);
-        left.sort();
-        left.dedup();
-        Ok(DeviceLists { changed: Vec::new(), left })
+        left.remove(user_id);
+        Ok(DeviceLists { changed: Vec::new(), left: left.into_iter().collect() })
+    }
+
+    /// Who was joined at a position of the log.
+    fn members_at(&self, position: Option<LogPosition>) -> Result<BTreeSet<OwnedUserId>, DatabaseError> {
+        let Some(position) = position else { return Ok(BTreeSet::new()) };
+        joined_members(&self.store, &State::at(&self.store, self.store.root_at(position)?))
     }
 
     /// Those who are joined, while anyone of this server is.
@@ -127,8 +141,8 @@ impl RoomEngine {
 }
 
 /// All who are joined.
-fn joined_members(store: &Store, state: &State) -> Result<Vec<OwnedUserId>, DatabaseError> {
-    let mut joined = Vec::new();
+fn joined_members(store: &Store, state: &State) -> Result<BTreeSet<OwnedUserId>, DatabaseError> {
+    let mut joined = BTreeSet::new();
     let mut after: Option<String> = None;
     loop {
         let keys = store.keys_of_type("m.room.member", after.as_deref(), PAGE)?;
@@ -136,7 +150,7 @@ fn joined_members(store: &Store, state: &State) -> Result<Vec<OwnedUserId>, Data
             let Some(nid) = state.nid(key.nid)? else { continue };
             let is_joined = store.membership_of(nid)?.as_deref() == Some("join");
             if is_joined && let Ok(user_id) = OwnedUserId::try_from(key.state_key.as_str()) {
-                joined.push(user_id);
+                joined.insert(user_id);
             }
         }
         let Some(last) = keys.into_iter().next_back() else { return Ok(joined) };

@@ -109,7 +109,9 @@ impl Pull<'_> {
     fn device_lists(&self) -> Result<DeviceLists, DatabaseError> {
         match self.section {
             _ if self.asked.is_first => Ok(DeviceLists::default()),
-            RoomSection::Join => self.engine.device_lists_of_member(self.asked.from, self.end),
+            RoomSection::Join => {
+                self.engine.device_lists_of_member(self.asked.from, self.asked.before, self.end)
+            }
             RoomSection::Leave => {
                 self.engine.device_lists_of_leaver(&self.asked.reader.user_id, self.asked.from, self.end)
             }

@@ -25,8 +25,12 @@ pub const SECTION: &str = "device_lists";
 /// Asks the rooms of a sync for this alone.
 pub async fn ask_rooms(ctx: &Ctx, synced: &Synced) -> Result<Vec<DeviceLists>, MatrixError> {
     let calls = synced.rooms.iter().filter_map(|room| {
-        let (Standing::Joined { from } | Standing::Left { from }) = room.standing else { return None };
-        let command = GetDeviceLists { user_id: synced.user_id.clone(), from };
+        let (from, before) = match room.standing {
+            Standing::Joined { from, before } => (from, before),
+            Standing::Left { from } => (from, None),
+            _ => return None,
+        };
+        let command = GetDeviceLists { user_id: synced.user_id.clone(), from, before };
         Some(async move { ctx.call(&room.room_id, &command).await })
     });
     let answers: Vec<_> = stream::iter(calls).buffered(CONCURRENCY).collect().await;

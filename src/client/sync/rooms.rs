@@ -75,15 +75,16 @@ fn command(
     filter: &FilterDefinition,
     options: &Options,
 ) -> Option<SyncRoom> {
-    let (from, has_left): (Option<LogPosition>, bool) = match room.standing {
-        Standing::Joined { from } => (from, false),
-        Standing::Left { from } => (from, true),
+    let (from, before, has_left): (Option<LogPosition>, _, bool) = match room.standing {
+        Standing::Joined { from, before } => (from, before, false),
+        Standing::Left { from } => (from, None, true),
         Standing::Invited(_) | Standing::Knocked(_) | Standing::Declined(_) => return None,
     };
     Some(SyncRoom {
         reader: reader.clone(),
         client: synced.chain,
         from,
+        before,
         saw_typing: false,
         is_first: options.is_first,
         has_left,

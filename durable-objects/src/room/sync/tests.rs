@@ -19,6 +19,7 @@ fn ask(name: &str, from: Option<LogPosition>) -> SyncRoom {
         reader: Reader { user_id: user(name), device_id: "DEVICE".into(), ignored_users: Vec::new() },
         client: 1,
         from,
+        before: None,
         saw_typing: false,
         is_first: from.is_none(),
         has_left: false,

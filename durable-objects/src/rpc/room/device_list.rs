@@ -31,6 +31,8 @@ pub struct GetDeviceLists {
     pub user_id: OwnedUserId,
     /// How far the client has seen the room; `None` when the room is new to it.
     pub from: Option<LogPosition>,
+    /// How far it saw the room when the user was in it before, if the room is new to it since.
+    pub before: Option<LogPosition>,
 }
 command!(GetDeviceLists to Room -> DeviceLists);
 

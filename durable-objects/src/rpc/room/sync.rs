@@ -16,6 +16,8 @@ pub struct SyncRoom {
     pub client: u64,
     /// How far the client has seen the room; `None` when the room is new to it.
     pub from: Option<LogPosition>,
+    /// How far it saw the room when the user was in it before, if the room is new to it since.
+    pub before: Option<LogPosition>,
     /// Whether the client saw someone type in the room.
     pub saw_typing: bool,
     /// Whether the client knows of no room yet.

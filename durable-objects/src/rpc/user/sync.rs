@@ -191,6 +191,8 @@ pub enum Standing {
     Joined {
         /// How far the client has seen the room.
         from: Option<LogPosition>,
+        /// How far it saw the room when the user was in it before, if the room is new to it since.
+        before: Option<LogPosition>,
     },
     /// Left or banned. The room is asked for what was before that.
     Left {

@@ -64,7 +64,7 @@ impl UserEngine {
             news.entry(entry.room_id.clone()).or_default().push(entry);
         }
         for room in rooms {
-            let is_new = matches!(room.standing, Standing::Joined { from: None });
+            let is_new = matches!(room.standing, Standing::Joined { from: None, .. });
             let entries = if is_new && asked.since.is_some() {
                 self.runtime.db.query(OF_ROOM, params![room.room_id.as_str()], Entry::read)?
             } else {

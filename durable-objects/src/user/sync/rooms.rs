@@ -62,8 +62,9 @@ fn standing(asked: &Asked, row: &Membership) -> Result<Option<Standing>, Databas
     let shown = || Ok::<_, DatabaseError>(row.shown()?.map(RawJson));
     Ok(match row.membership {
         MembershipState::Join => {
-            let from = asked.since.as_ref().filter(|_| !is_new).and_then(|since| seen(since, row));
-            Some(Standing::Joined { from })
+            let seen = asked.since.as_ref().and_then(|since| seen(since, row));
+            let (from, before) = if is_new { (None, seen) } else { (seen, None) };
+            Some(Standing::Joined { from, before })
         }
         MembershipState::Invite if is_new => shown()?.map(Standing::Invited),
         MembershipState::Knock if is_new => shown()?.map(Standing::Knocked),

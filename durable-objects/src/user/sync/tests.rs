@@ -135,7 +135,7 @@ fn token(synced: &Synced, seen: &[(&str, u64)]) -> String {
 /// The rooms of an answer, each with where it is to be read from.
 fn rooms(synced: &Synced) -> Vec<(String, Option<u64>)> {
     let from = |standing: &Standing| match standing {
-        Standing::Joined { from } | Standing::Left { from } => from.map(|position| position.0),
+        Standing::Joined { from, .. } | Standing::Left { from } => from.map(|position| position.0),
         _ => None,
     };
     let name = |id: &OwnedRoomId| id.as_str()[1..].split(':').next().unwrap().to_owned();

@@ -1,0 +1,194 @@
+//! What clients that follow only `/sync` know of the devices of those with whom they share rooms, against what is true.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+
+use crate::testing::{Client, Neighbours};
+
+/// By user: the public keys of their devices.
+type Devices = BTreeMap<String, BTreeMap<String, Value>>;
+
+/// A user, and what their first client knows.
+struct Follower {
+    client: Client,
+    /// Devices that can be logged out.
+    others: Vec<Client>,
+    since: String,
+    known: Devices,
+    /// Whom to ask about again, for their server did not answer.
+    open: BTreeSet<String>,
+}
+
+fn names(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().map(|name| name.as_str().unwrap().to_owned()).collect()
+}
+
+impl Follower {
+    fn new(server: &Client, name: &str) -> Self {
+        let client = server.register(name);
+        let since = client.ok("GET", "/_matrix/client/v3/sync", Value::Null)["next_batch"].clone();
+        let since = since.as_str().unwrap().to_owned();
+        Self { client, others: Vec::new(), since, known: Devices::new(), open: BTreeSet::new() }
+    }
+
+    fn upload(client: &Client, seed: u64) {
+        let device = &client.device_id;
+        let keys = json!({
+            "user_id": client.user_id,
+            "device_id": device,
+            "algorithms": ["m.megolm.v1.aes-sha2"],
+            "keys": {format!("ed25519:{device}"): seed.to_string()},
+            "signatures": {},
+        });
+        client.ok("POST", "/_matrix/client/v3/keys/upload", json!({"device_keys": keys}));
+    }
+
+    /// What the user's own server, asked by `client`, says of the user's devices; `None` when it does not answer.
+    fn devices(client: &Client, user_id: &str) -> Option<BTreeMap<String, Value>> {
+        let body = json!({"device_keys": {user_id: []}});
+        let mut answer = client.ok("POST", "/_matrix/client/v3/keys/query", body);
+        if answer["failures"].as_object().is_some_and(|failures| !failures.is_empty()) {
+            return None;
+        }
+        let devices = answer["device_keys"][user_id].take();
+        let devices = devices.as_object().unwrap().iter();
+        Some(devices.map(|(id, keys)| (id.clone(), keys["keys"][format!("ed25519:{id}")].clone())).collect())
+    }
+
+    /// Syncs; whether there was something of interest.
+    fn sync(&mut self) -> bool {
+        let target = format!("/_matrix/client/v3/sync?since={}", self.since);
+        let answer = self.client.ok("GET", &target, Value::Null);
+        answer["next_batch"].as_str().unwrap().clone_into(&mut self.since);
+        let (changed, left) = (&answer["device_lists"]["changed"], &answer["device_lists"]["left"]);
+        let (changed, left) = (names(changed), names(left));
+        let is_any = !changed.is_empty() || !left.is_empty() || !self.open.is_empty();
+        self.open.extend(changed);
+        for user_id in left {
+            self.open.remove(&user_id);
+            self.known.remove(&user_id);
+        }
+        for user_id in std::mem::take(&mut self.open) {
+            match Self::devices(&self.client, &user_id) {
+                Some(devices) => {
+                    self.known.insert(user_id, devices);
+                }
+                None => {
+                    self.open.insert(user_id);
+                }
+            }
+        }
+        is_any
+    }
+
+    /// With whom the user shares rooms.
+    fn others_in_rooms(&self) -> BTreeSet<String> {
+        let rooms = self.client.ok("GET", "/_matrix/client/v3/joined_rooms", Value::Null);
+        let members = names(&rooms["joined_rooms"]).into_iter().flat_map(|room| {
+            let target = format!("/_matrix/client/v3/rooms/{room}/joined_members");
+            let members = self.client.ok("GET", &target, Value::Null);
+            members["joined"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+        });
+        members.filter(|member| *member != self.client.user_id).collect()
+    }
+}
+
+/// A source of choices: the same for the same seed.
+struct Choices(u64);
+
+impl Choices {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % end
+    }
+}
+
+fn encrypted_room(client: &Client) -> String {
+    let encryption = json!({"algorithm": "m.megolm.v1.aes-sha2"});
+    let state = json!([{"type": "m.room.encryption", "state_key": "", "content": encryption}]);
+    let body = json!({"preset": "public_chat", "initial_state": state});
+    let room = client.ok("POST", "/_matrix/client/v3/createRoom", body);
+    room["room_id"].as_str().unwrap().to_owned()
+}
+
+/// One thing that happens. What cannot be done is refused, and changes nothing.
+fn step(choices: &mut Choices, neighbours: &Neighbours, followers: &mut [Follower], rooms: &[String]) {
+    let who = choices.below(followers.len());
+    let room = &rooms[choices.below(rooms.len())];
+    let follower = &mut followers[who];
+    match choices.below(13) {
+        0..=2 => {
+            let target = format!("/_matrix/client/v3/join/{room}?via=one.test&via=two.test");
+            follower.client.request("POST", &target, json!({}));
+        }
+        3..=4 => {
+            follower.client.request("POST", &format!("/_matrix/client/v3/rooms/{room}/leave"), json!({}));
+        }
+        5 => Follower::upload(&follower.client, choices.0),
+        6 => {
+            let other = follower.client.log_in_again();
+            Follower::upload(&other, choices.0);
+            follower.others.push(other);
+        }
+        7 => {
+            if let Some(other) = follower.others.pop() {
+                other.ok("POST", "/_matrix/client/v3/logout", json!({}));
+            }
+        }
+        8..=9 => {
+            follower.sync();
+        }
+        10 => neighbours.cut(choices.below(2) == 0),
+        11 => follower.client.world.restart(),
+        _ => neighbours.settle(),
+    }
+}
+
+fn story(seed: u64) {
+    let neighbours = Neighbours::new();
+    let [one, two] = &neighbours.clients;
+    let mut followers = vec![
+        Follower::new(one, "alice"),
+        Follower::new(one, "carol"),
+        Follower::new(two, "bob"),
+        Follower::new(two, "dave"),
+    ];
+    let rooms = [
+        encrypted_room(&followers[0].client),
+        encrypted_room(&followers[2].client),
+        encrypted_room(&followers[1].client),
+    ];
+    let mut choices = Choices(seed);
+    for _ in 0..60 {
+        // State resolution tells events apart by their time.
+        neighbours.pass(1_000);
+        step(&mut choices, &neighbours, &mut followers, &rooms);
+    }
+    neighbours.cut(false);
+    for _ in 0..3 {
+        neighbours.pass(3_600_000);
+        neighbours.settle();
+    }
+    for follower in &mut followers {
+        while follower.sync() {}
+    }
+    for follower in &followers {
+        let shared = follower.others_in_rooms();
+        let others = followers.iter().map(|other| &other.client);
+        let expected: Devices = others
+            .filter(|other| shared.contains(&other.user_id))
+            .map(|other| (other.user_id.clone(), Follower::devices(other, &other.user_id).unwrap()))
+            .collect();
+        let mut known = follower.known.clone();
+        known.remove(&follower.client.user_id);
+        assert_eq!(known, expected, "what {} knows, after seed {seed}", follower.client.user_id);
+    }
+}
+
+#[test]
+fn a_client_that_follows_sync_ends_with_the_true_devices_of_whom_it_shares_a_room_with() {
+    for seed in 0..8 {
+        story(seed);
+    }
+}

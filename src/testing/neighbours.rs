@@ -1,0 +1,77 @@
+//! Two servers in one process that reach each other.
+
+use std::{
+    cell::Cell,
+    rc::{Rc, Weak},
+};
+
+use http::Request;
+use selvedge_durable_objects::{
+    platform::{FetchError, OutboundRequest, OutboundResponse},
+    testing::World,
+};
+
+use super::{Client, answer};
+
+/// Two servers, `one.test` and `two.test`, and the line between them.
+pub struct Neighbours {
+    /// A client of each that is not logged in.
+    pub clients: [Client; 2],
+    is_cut: Rc<Cell<bool>>,
+}
+
+impl Neighbours {
+    /// Two servers that know nothing of each other yet.
+    pub fn new() -> Self {
+        let clients = ["one.test", "two.test"].map(|name| {
+            let client = Client::new();
+            client.world.configure(|config| config.server_name = name.try_into().unwrap());
+            client
+        });
+        let is_cut = Rc::new(Cell::new(false));
+        for (own, other) in [(0, 1), (1, 0)] {
+            let other = Rc::downgrade(&clients[other].world);
+            let is_cut = Rc::clone(&is_cut);
+            clients[own].world.connect(move |request| {
+                if is_cut.get() { Err(FetchError::TimedOut) } else { serve(&other, &request) }
+            });
+        }
+        Self { clients, is_cut }
+    }
+
+    /// Whether requests between the servers fail.
+    pub fn cut(&self, is_cut: bool) {
+        self.is_cut.set(is_cut);
+    }
+
+    /// Lets both servers do what is due, but for the tries that come later.
+    pub fn settle(&self) {
+        while self.clients.iter().any(|client| client.world.ring_due_alarm().is_some()) {}
+    }
+
+    /// Moves both clocks on.
+    pub fn pass(&self, milliseconds: u64) {
+        self.clients.iter().for_each(|client| client.world.advance(milliseconds));
+    }
+}
+
+fn serve(world: &Weak<World>, request: &OutboundRequest) -> Result<OutboundResponse, FetchError> {
+    let world = world.upgrade().unwrap();
+    let url = request.url.strip_prefix("https://").unwrap();
+    let (host, target) = url.split_at(url.find('/').unwrap());
+    let name = world.platform().config().server_name.clone();
+    if host != format!("{name}:8448") {
+        return Err(FetchError::Failed(format!("there is no {host}")));
+    }
+    let mut incoming = Request::builder().method(request.method.clone()).uri(target);
+    for (header, value) in &request.headers {
+        incoming = incoming.header(header, value);
+    }
+    let response = world.block_on(answer(&world, incoming.body(request.body.clone()).unwrap()));
+    let crate::answer::Answer::Http(response) = response;
+    Ok(OutboundResponse {
+        status: response.status().as_u16(),
+        headers: Vec::new(),
+        body: response.into_body(),
+    })
+}
