@@ -9,6 +9,7 @@ pub mod reports;
 pub mod room_media;
 pub mod server_notices;
 pub mod user_media;
+pub mod users;
 
 use http::Uri;
 use selvedge_durable_objects::matrix_error::MatrixError;

@@ -54,6 +54,14 @@ impl From<Box<serde_json::value::RawValue>> for Json {
     }
 }
 
+/// The same with a status other than 200.
+pub struct JsonWithStatus {
+    /// The status.
+    pub status: u16,
+    /// The body.
+    pub json: String,
+}
+
 /// Text of some other type, such as a page.
 pub struct Text {
     /// The `Content-Type`.
@@ -87,6 +95,17 @@ impl OutgoingResponse for Json {
 
     fn try_into_http_response_inner(self) -> Result<Response<TextBody>, IntoHttpError> {
         Ok(Response::new(TextBody { content_type: "application/json", text: self.0 }))
+    }
+}
+
+impl OutgoingResponse for JsonWithStatus {
+    type Body = TextBody;
+
+    fn try_into_http_response_inner(self) -> Result<Response<TextBody>, IntoHttpError> {
+        let mut response = Json(self.json).try_into_http_response_inner()?;
+        *response.status_mut() =
+            http::StatusCode::from_u16(self.status).unwrap_or(http::StatusCode::INTERNAL_SERVER_ERROR);
+        Ok(response)
     }
 }
 

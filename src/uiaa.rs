@@ -16,7 +16,10 @@ use ruma::{
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
     platform::random,
-    rpc::user::CheckPassword,
+    rpc::{
+        directory::{FindThirdPartyId, ThirdPartyId},
+        user::CheckPassword,
+    },
     signing::{ServerKeys, server_keys},
 };
 use serde::{Deserialize, Serialize};
@@ -144,7 +147,7 @@ pub async fn prove_password(
     let AuthData::Password(data) = challenge.stage_data(given).await? else {
         return Err(challenge.refuse("This is not a stage of any flow").await?);
     };
-    if local_user(ctx, &data.identifier).as_deref() != Some(auth.localpart()) {
+    if local_user(ctx, &data.identifier).await?.as_deref() != Some(auth.localpart()) {
         return Err(MatrixError::forbidden("This is not the user whom the access token belongs to"));
     }
     let check = CheckPassword { password: data.password.clone() };
@@ -154,13 +157,17 @@ pub async fn prove_password(
     }
 }
 
-/// The localpart of the local user whom `identifier` names `[C-S §5.7.1, Identifier types]`. None is
-/// known by telephone number or e-mail address.
-pub fn local_user(ctx: &Ctx, identifier: &UserIdentifier) -> Option<String> {
-    match identifier {
-        UserIdentifier::Matrix(matrix) => local_part(ctx, &matrix.user),
+/// The localpart of the local user whom `identifier` names `[C-S §5.7.1, Identifier types]`.
+pub async fn local_user(ctx: &Ctx, identifier: &UserIdentifier) -> Result<Option<String>, MatrixError> {
+    let id = match identifier {
+        UserIdentifier::Matrix(matrix) => return Ok(local_part(ctx, &matrix.user)),
+        UserIdentifier::Email(email) => ThirdPartyId::new("email", &email.address),
+        UserIdentifier::Msisdn(msisdn) => ThirdPartyId::new("msisdn", &msisdn.number),
         _ => None,
-    }
+    };
+    let Some(id) = id else { return Ok(None) };
+    let user_id = ctx.call(&(), &FindThirdPartyId { id }).await?;
+    Ok(user_id.map(|user_id| user_id.localpart().to_owned()))
 }
 
 /// The localpart of a user id of this server, or of a bare localpart, in lower case.

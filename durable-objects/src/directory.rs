@@ -6,6 +6,7 @@ mod registration_token;
 mod report;
 mod room_alias;
 mod signing_key;
+mod third_party_id;
 
 use std::rc::Rc;
 
@@ -16,10 +17,10 @@ use crate::{
     migrations::Migration,
     rpc::directory::{
         CheckRegistrationToken, CreateRegistrationToken, CreateRoomAlias, DeleteRegistrationToken,
-        DeleteReport, DeleteRoomAlias, GetRegistrationToken, GetReport, GetSigningKeys,
+        DeleteReport, DeleteRoomAlias, FindThirdPartyId, GetRegistrationToken, GetReport, GetSigningKeys,
         HoldRegistrationToken, IsRoomPublished, KeepReport, ListPublishedRooms, ListRegistrationTokens,
-        ListReports, ListRoomAliases, MarkRoomChanged, PublishRoom, ReplaceRoom, ResolveRoomAlias,
-        SettleRegistrationToken, UnpublishRoom, UpdateRegistrationToken,
+        ListReports, ListRoomAliases, ListThirdPartyIds, MarkRoomChanged, PublishRoom, ReplaceRoom,
+        ResolveRoomAlias, SetThirdPartyIds, SettleRegistrationToken, UnpublishRoom, UpdateRegistrationToken,
     },
 };
 
@@ -35,6 +36,7 @@ impl Engine for DirectoryEngine {
         (10, include_str!("../../schema/directory/0010_room_alias.sql")),
         (11, include_str!("../../schema/directory/0011_published_room.sql")),
         (20, include_str!("../../schema/directory/0020_report.sql")),
+        (21, include_str!("../../schema/directory/0021_third_party_id.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -66,6 +68,9 @@ impl Engine for DirectoryEngine {
             sync ListReports => list_reports,
             sync GetReport => get_report,
             sync DeleteReport => delete_report,
+            sync SetThirdPartyIds => set_third_party_ids,
+            sync ListThirdPartyIds => list_third_party_ids,
+            sync FindThirdPartyId => find_third_party_id,
         })
     }
 

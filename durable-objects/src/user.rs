@@ -92,6 +92,7 @@ impl Engine for UserEngine {
         match op {
             user::RegisterAccount::OP => None,
             user::AccountExists::OP => Some(Ok("false".to_owned())),
+            user::GetAccount::OP => Some(Ok("null".to_owned())),
             user::Authenticate::OP
             | user::AuthenticateSender::OP
             | user::RefreshTokens::OP
@@ -144,6 +145,8 @@ impl UserEngine {
             sync user::LogOut => log_out,
             sync user::ChangePassword => change_password,
             async user::DeactivateAccount => deactivate_account,
+            sync user::GetAccount => get_account,
+            sync user::SetAdmin => set_admin,
             sync user::GetModeration => get_moderation,
             sync user::Moderate => moderate,
             sync user::ListDevices => list_devices,

@@ -1,8 +1,10 @@
-//! Account management `[C-S §5.7.4]` and contact information `[C-S §5.7.6]`, of which this server keeps none.
+//! Account management `[C-S §5.7.4]` and contact information `[C-S §5.7.6]`, which administrators of this
+//! server enter.
 
 use std::time::Duration;
 
 use ruma::{
+    MilliSecondsSinceUnixEpoch, UInt,
     api::{
         client::account::{
             ThirdPartyIdRemovalStatus, change_password::v3 as change_password, deactivate::v3 as deactivate,
@@ -12,10 +14,14 @@ use ruma::{
         error::ErrorCode,
     },
     authentication::TokenType,
+    thirdparty::ThirdPartyIdentifierInit,
 };
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
-    rpc::user::{ChangePassword, DeactivateAccount, IssueOpenIdToken},
+    rpc::{
+        directory::{ListThirdPartyIds, SetThirdPartyIds, ThirdPartyId},
+        user::{ChangePassword, DeactivateAccount, IssueOpenIdToken},
+    },
 };
 
 use crate::{
@@ -49,28 +55,40 @@ pub async fn deactivate(
 ) -> Result<deactivate::Response, MatrixError> {
     prove_password(&ctx, &auth, "deactivate", request.auth.as_ref()).await?;
     ctx.call(auth.localpart(), &DeactivateAccount { erase: request.erase }).await?;
+    ctx.call(&(), &SetThirdPartyIds { user_id: auth.user_id, ids: Vec::new() }).await?;
     Ok(deactivate::Response::new(ThirdPartyIdRemovalStatus::Success))
 }
 
 /// `GET /_matrix/client/v3/account/3pid`
 pub async fn get_3pids(
-    _: Ctx,
-    _: ClientAuth,
+    ctx: Ctx,
+    auth: ClientAuth,
     _: get_3pids::Request,
 ) -> Result<get_3pids::Response, MatrixError> {
-    Ok(get_3pids::Response::new(Vec::new()))
+    let ids = ctx.call(&(), &ListThirdPartyIds { user_id: auth.user_id }).await?;
+    let ids = ids.into_iter().map(|kept| {
+        let added_at = MilliSecondsSinceUnixEpoch(UInt::try_from(kept.added_ts).unwrap_or(UInt::MAX));
+        let (medium, address) = (kept.id.medium.into(), kept.id.address);
+        ThirdPartyIdentifierInit { address, medium, validated_at: added_at, added_at }.into()
+    });
+    Ok(get_3pids::Response::new(ids.collect()))
 }
 
-/// `POST /_matrix/client/v3/account/3pid/delete`: there is none that would have to be unbound.
+/// `POST /_matrix/client/v3/account/3pid/delete`: not for an address that administrators hold.
 pub async fn delete_3pid(
-    _: Ctx,
-    _: ClientAuth,
-    _: delete_3pid::Request,
+    ctx: Ctx,
+    auth: ClientAuth,
+    request: delete_3pid::Request,
 ) -> Result<delete_3pid::Response, MatrixError> {
+    let id = ThirdPartyId::new(request.medium.as_str(), &request.address);
+    let ids = ctx.call(&(), &ListThirdPartyIds { user_id: auth.user_id }).await?;
+    if ids.into_iter().any(|kept| Some(kept.id) == id) {
+        return Err(MatrixError::forbidden("Only an administrator of this server can remove this address"));
+    }
     Ok(delete_3pid::Response::new(ThirdPartyIdRemovalStatus::Success))
 }
 
-/// `POST /_matrix/client/v3/account/3pid/unbind`: the same.
+/// `POST /_matrix/client/v3/account/3pid/unbind`: none was bound at an identity server.
 pub async fn unbind_3pid(
     _: Ctx,
     _: ClientAuth,
@@ -81,13 +99,14 @@ pub async fn unbind_3pid(
 
 /// `POST /_matrix/client/v3/account/3pid` and `.../add` and `.../bind`: none can have been validated.
 pub async fn add_contact<R>(_: Ctx, _: ClientAuth, _: R) -> Result<Json, MatrixError> {
-    let text = "This address was not validated: this server keeps no e-mail addresses or telephone numbers";
+    let text =
+        "This address was not validated: this server validates no e-mail addresses or telephone numbers";
     Err(MatrixError::new(403, ErrorCode::ThreepidAuthFailed, text))
 }
 
 /// `POST .../email/requestToken` and `.../msisdn/requestToken`, for registration and for contacts.
 pub async fn validate_contact<R>(_: Ctx, _: NoAuth, _: R) -> Result<Json, MatrixError> {
-    let text = "This server keeps no e-mail addresses or telephone numbers";
+    let text = "This server validates no e-mail addresses or telephone numbers";
     Err(MatrixError::new(400, ErrorCode::ThreepidMediumNotSupported, text))
 }
 

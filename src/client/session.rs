@@ -88,7 +88,7 @@ async fn log_in_with_password(
 ) -> Result<LoggedIn, MatrixError> {
     #[expect(deprecated, reason = "old clients name the user this way")]
     let localpart = match (&data.identifier, &data.user) {
-        (Some(identifier), _) => local_user(ctx, identifier),
+        (Some(identifier), _) => local_user(ctx, identifier).await?,
         (None, Some(user)) => local_part(ctx, user),
         (None, None) => return Err(MatrixError::missing_param("identifier is missing")),
     };

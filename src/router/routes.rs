@@ -15,7 +15,7 @@ use ruma::api::client::{
 
 use super::{Incoming, Router};
 use crate::{
-    admin::{media, register, registration_tokens, reports, room_media, server_notices, user_media},
+    admin::{media, register, registration_tokens, reports, room_media, server_notices, user_media, users},
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
         membership, message, moderation, presence, profile, push_rules, receipt, registration, relations,
@@ -253,6 +253,8 @@ fn administration(router: &mut Router) {
     router.add_plain(Method::GET, token, registration_tokens::get);
     router.add_plain(Method::PUT, token, registration_tokens::update);
     router.add_plain(Method::DELETE, token, registration_tokens::delete);
+    router.add_plain(Method::GET, "/_synapse/admin/v2/users/{user_id}", users::get);
+    router.add_plain(Method::PUT, "/_synapse/admin/v2/users/{user_id}", users::put);
     let notice = "/_synapse/admin/v1/send_server_notice";
     router.add_plain(Method::POST, notice, server_notices::send);
     router.add_plain(Method::PUT, "/_synapse/admin/v1/send_server_notice/{txn_id}", server_notices::send);

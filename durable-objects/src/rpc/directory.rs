@@ -4,10 +4,11 @@ mod published_room;
 mod registration;
 mod report;
 mod room_alias;
+mod third_party_id;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{published_room::*, registration::*, report::*, room_alias::*};
+pub use self::{published_room::*, registration::*, report::*, room_alias::*, third_party_id::*};
 use crate::command;
 
 /// The server's signing keys. They are made at the first call.

@@ -11,29 +11,20 @@ use crate::{
     matrix_error::MatrixError,
     params,
     rpc::user::{
-        AccountExists, AccountKind, ChangePassword, DeactivateAccount, GetModeration, Moderate, Moderation,
-        RegisterAccount, Registered,
+        Account, AccountExists, AccountKind, ChangePassword, DeactivateAccount, GetAccount, GetModeration,
+        Moderate, Moderation, RegisterAccount, Registered, SetAdmin,
     },
 };
 
-const READ: &str = "SELECT kind, is_admin, is_locked, is_suspended, deactivated_ts FROM account";
+const READ: &str = "SELECT kind, is_admin, is_locked, is_suspended, deactivated_ts, created_ts FROM account";
 const INSERT: &str =
     "INSERT INTO account (id, kind, password_hash, is_admin, created_ts) VALUES (1, ?, ?, ?, ?)";
 
 const SET_PASSWORD: &str = "UPDATE account SET password_hash = ?, failed_log_ins = 0";
 const CLOSE: &str = "UPDATE account SET password_hash = NULL, deactivated_ts = ?, is_admin = 0";
 const MODERATE: &str = "UPDATE account SET is_locked = ?, is_suspended = ?";
+const SET_ADMIN: &str = "UPDATE account SET is_admin = ?";
 const UPGRADE: &str = "UPDATE account SET kind = 'user', password_hash = ?";
-
-/// What the account is and may do.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Account {
-    pub kind: AccountKind,
-    pub is_admin: bool,
-    pub is_locked: bool,
-    pub is_suspended: bool,
-    pub is_deactivated: bool,
-}
 
 impl UserEngine {
     /// The account; `None` when it does not exist.
@@ -50,6 +41,7 @@ impl UserEngine {
                 is_locked: row.get(2)?,
                 is_suspended: row.get(3)?,
                 is_deactivated: row.get::<Option<u64>>(4)?.is_some(),
+                created_ts: row.get(5)?,
             })
         })
     }
@@ -143,12 +135,23 @@ impl UserEngine {
         Ok(account)
     }
 
+    pub(super) fn get_account(&self, _: GetAccount) -> Result<Option<Account>, MatrixError> {
+        Ok(self.account()?)
+    }
+
+    pub(super) fn set_admin(&self, command: SetAdmin) -> Result<(), MatrixError> {
+        if self.account()?.is_none_or(|account| account.is_deactivated) {
+            return Err(MatrixError::not_found("No such user"));
+        }
+        Ok(self.runtime.db.execute(SET_ADMIN, params![command.is_admin])?)
+    }
+
     pub(super) fn get_moderation(&self, _: GetModeration) -> Result<Moderation, MatrixError> {
-        Ok(self.moderated_account()?.moderation())
+        self.moderated_account().map(moderation)
     }
 
     pub(super) fn moderate(&self, command: Moderate) -> Result<Moderation, MatrixError> {
-        let now = self.moderated_account()?.moderation();
+        let now = moderation(self.moderated_account()?);
         let then = Moderation {
             is_locked: command.lock.unwrap_or(now.is_locked),
             is_suspended: command.suspend.unwrap_or(now.is_suspended),
@@ -158,10 +161,8 @@ impl UserEngine {
     }
 }
 
-impl Account {
-    fn moderation(self) -> Moderation {
-        Moderation { is_locked: self.is_locked, is_suspended: self.is_suspended }
-    }
+fn moderation(account: Account) -> Moderation {
+    Moderation { is_locked: account.is_locked, is_suspended: account.is_suspended }
 }
 
 /// `M_USER_LOCKED` `[C-S §5.6.1]`.

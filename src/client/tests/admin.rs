@@ -103,3 +103,52 @@ fn the_admin_token_administers() {
     client.token = Some("guess".to_owned());
     client.refused("GET", TOKENS, Value::Null, 401, "M_UNKNOWN_TOKEN");
 }
+
+#[test]
+fn an_admin_makes_and_changes_an_account() {
+    let admin = admin();
+    let target = "/_synapse/admin/v2/users/@alice:selvedge.test";
+    admin.refused("GET", target, Value::Null, 404, "M_NOT_FOUND");
+    let (status, made) =
+        admin.request("PUT", target, json!({"password": PASSWORD, "displayname": "Alice", "admin": false}));
+    assert_eq!((status, &made["displayname"], &made["admin"]), (201, &json!("Alice"), &json!(false)));
+    let identifier = json!({"type": "m.id.user", "user": "alice"});
+    let login = json!({"type": "m.login.password", "identifier": identifier, "password": PASSWORD});
+    let alice = admin.with_session(&admin.ok("POST", "/_matrix/client/v3/login", login.clone()));
+    alice.refused("PUT", target, json!({"admin": true}), 403, "M_FORBIDDEN");
+    assert_eq!(admin.ok("PUT", target, json!({"admin": true, "displayname": null}))["admin"], true);
+    assert_eq!(alice.ok("GET", target, Value::Null)["displayname"], Value::Null);
+    let closed = admin.ok("PUT", target, json!({"deactivated": true}));
+    assert_eq!((&closed["deactivated"], &closed["admin"]), (&json!(true), &json!(false)));
+    admin.refused("PUT", target, json!({"deactivated": false}), 400, "M_UNKNOWN");
+    admin.refused("PUT", "/_synapse/admin/v2/users/@a:other.test", json!({}), 400, "M_UNKNOWN");
+}
+
+#[test]
+fn an_admin_enters_addresses_by_which_users_log_in() {
+    let admin = admin();
+    let alice = admin.register("alice");
+    admin.register("bob");
+    let target = |name: &str| format!("/_synapse/admin/v2/users/@{name}:selvedge.test");
+    let ids = json!({"threepids": [{"medium": "email", "address": "Alice@Example.org"}]});
+    let now = admin.world.now();
+    let kept =
+        json!([{"medium": "email", "address": "alice@example.org", "added_at": now, "validated_at": now}]);
+    assert_eq!(admin.ok("PUT", &target("alice"), ids.clone())["threepids"], kept);
+    admin.refused("PUT", &target("bob"), ids, 400, "M_THREEPID_IN_USE");
+    let wrong = json!({"threepids": [{"medium": "email", "address": "nobody"}]});
+    admin.refused("PUT", &target("bob"), wrong, 400, "M_INVALID_PARAM");
+    let contacts = "/_matrix/client/v3/account/3pid";
+    assert_eq!(alice.ok("GET", contacts, Value::Null)["threepids"], kept);
+    let own = json!({"medium": "email", "address": "alice@example.org"});
+    alice.refused("POST", &format!("{contacts}/delete"), own, 403, "M_FORBIDDEN");
+    let log_in = |address: &str| {
+        let identifier = json!({"type": "m.id.thirdparty", "medium": "email", "address": address});
+        json!({"type": "m.login.password", "identifier": identifier, "password": PASSWORD})
+    };
+    let login = "/_matrix/client/v3/login";
+    assert_eq!(admin.ok("POST", login, log_in("alice@EXAMPLE.org"))["user_id"], alice.user_id);
+    admin.refused("POST", login, log_in("bob@example.org"), 403, "M_FORBIDDEN");
+    admin.ok("PUT", &target("alice"), json!({"threepids": []}));
+    admin.refused("POST", login, log_in("alice@example.org"), 403, "M_FORBIDDEN");
+}

@@ -169,6 +169,36 @@ pub struct DeactivateAccount {
 }
 command!(DeactivateAccount to User -> ());
 
+/// The account; `None` when there is none. Never brings one into being.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetAccount {}
+command!(GetAccount to User -> Option<Account>);
+
+/// What an account is and may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// User or guest.
+    pub kind: AccountKind,
+    /// Whether it administers the server.
+    pub is_admin: bool,
+    /// Whether nothing but logging out is possible.
+    pub is_locked: bool,
+    /// Whether it may not join, invite and send.
+    pub is_suspended: bool,
+    /// Whether it is closed for ever.
+    pub is_deactivated: bool,
+    /// When it was made, in milliseconds since the epoch.
+    pub created_ts: u64,
+}
+
+/// Makes the user an administrator of the server, or none. `M_NOT_FOUND` when there is no such account, or it is closed.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct SetAdmin {
+    /// Which.
+    pub is_admin: bool,
+}
+command!(SetAdmin to User -> ());
+
 /// What administrators hold against an account `[C-S §5.6]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moderation {
