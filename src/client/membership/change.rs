@@ -71,7 +71,11 @@ pub async fn change_membership(
     match ctx.call(&room_id.to_owned(), &command).await? {
         MembershipOutcome::Done(event_id) => Ok(Some(event_id)),
         MembershipOutcome::NeedsServer(servers) => {
-            via.extend(servers);
+            // The client's choice, if there is one: it knows where the user is known.
+            via.retain(|server| server != ctx.server_name());
+            if via.is_empty() {
+                via = servers;
+            }
             elsewhere::change_membership(ctx, room_id, &command, &via).await.map(|()| None)
         }
         MembershipOutcome::NeedsInvitation => elsewhere::invite(ctx, room_id, &command).await.map(|()| None),
