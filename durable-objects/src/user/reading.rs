@@ -9,6 +9,7 @@ use super::{
 use crate::{
     matrix_error::MatrixError,
     rpc::{
+        room::LogPosition,
         sync_token::SyncToken,
         user::{ListReadableRooms, OpenRoom, OpenedRoom, ReadableRooms},
     },
@@ -21,8 +22,10 @@ impl UserEngine {
             let row = self.memberships().of_room(command.room_id.as_str())?;
             positions.extend(command.sync_tokens.iter().map(|token| {
                 let token = SyncToken::decode(token)?;
-                // A room that the client had not seen: it has seen nothing of it.
-                Some(row.as_ref().and_then(|row| seen(&token, row)).unwrap_or_default())
+                let row = row.as_ref()?;
+                // Of a room that no answer showed the client, it knows at most how the user came in or went.
+                let or_else = || (row.since <= token.stream).then_some(row.position);
+                seen(&token, row).or_else(or_else).or(Some(LogPosition(0)))
             }));
         }
         Ok(OpenedRoom { ignored_users: self.ignored_users()?, positions })

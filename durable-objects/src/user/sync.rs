@@ -14,7 +14,8 @@ mod tests;
 mod volatile;
 
 use futures_util::FutureExt;
-use ruma::api::client::filter::FilterDefinition;
+use ruma::{UserId, api::client::filter::FilterDefinition};
+use sha2::{Digest, Sha256};
 
 pub(super) use self::{chosen::Chosen, rooms::seen, seen::SeenLog, stream::Stream, volatile::Volatile};
 use super::{UserEngine, e2ee::Inbox};
@@ -29,6 +30,8 @@ use crate::{
     },
 };
 
+/// Where in a chain's number the mark of its owner is.
+const OWNER: u64 = 0xFFFF;
 /// The tag of clients that wait for the stream.
 const TAG: &str = "sync";
 
@@ -64,14 +67,22 @@ impl UserEngine {
         let Chosen { json, filter } = self.chosen_filter(command.filter)?;
         let selection = chosen::selection(&filter);
         let mut stream = Stream::load(self.runtime.db.as_ref())?;
-        let chain = match &since {
-            Some(token) if token.stream > stream.position => return Err(unknown_token()),
-            Some(token) => {
+        let owner = owner(&who.user_id);
+        let since = match since {
+            Some(token) if token.chain & OWNER == owner && token.stream <= stream.position => {
                 self.note_seen(token.chain, token.stream, &token.seen)?;
                 self.acknowledge_to_device(who.device_id.as_str(), token.to_device)?;
-                token.chain
+                Some(token)
             }
-            None => self.start_chain(&mut stream)?,
+            // Another user's, or from before this account's data were lost: the client is told everything again.
+            Some(_) => {
+                Some(SyncToken { chain: self.start_chain(&mut stream, owner)?, ..SyncToken::default() })
+            }
+            None => None,
+        };
+        let chain = match &since {
+            Some(token) => token.chain,
+            None => self.start_chain(&mut stream, owner)?,
         };
         let all_rooms = command.full_state || since.as_ref().is_none_or(|token| token.selection != selection);
         let volatile = self.volatile.position();
@@ -149,11 +160,11 @@ impl UserEngine {
     }
 
     /// A client starts from nothing: what it will see is told apart from what others saw by a number that no
-    /// other chain has.
-    fn start_chain(&self, stream: &mut Stream) -> Result<u64, DatabaseError> {
+    /// other chain has, and that ends in the mark of its owner.
+    fn start_chain(&self, stream: &mut Stream, owner: u64) -> Result<u64, DatabaseError> {
         let chain = stream.advance();
         stream.store(self.runtime.db.as_ref())?;
-        Ok(chain)
+        Ok(chain << OWNER.count_ones() | owner)
     }
 
     pub(super) fn store_seen(&self, command: StoreSeen) -> Result<(), MatrixError> {
@@ -181,9 +192,11 @@ impl UserEngine {
 }
 
 fn read_token(text: &str) -> Result<SyncToken, MatrixError> {
-    SyncToken::decode(text).ok_or_else(unknown_token)
+    SyncToken::decode(text).ok_or_else(|| MatrixError::invalid_param("Unknown sync token"))
 }
 
-fn unknown_token() -> MatrixError {
-    MatrixError::invalid_param("Unknown sync token")
+/// The mark of a user in the numbers of their chains, so that a token is not taken for one of another user.
+fn owner(user_id: &UserId) -> u64 {
+    let hash = Sha256::digest(user_id.as_bytes());
+    hash.iter().fold(0, |mark, byte| mark << 8 | u64::from(*byte)) & OWNER
 }

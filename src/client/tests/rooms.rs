@@ -354,3 +354,35 @@ fn an_upgraded_room_is_replaced_with_all_that_goes_with_it() {
     assert_eq!(bob.ok("GET", &rule(new), Value::Null)["actions"], json!(["notify"]));
     bob.refused("PUT", &path(&old, "send/m.room.message/x"), json!({"body": "x"}), 403, "M_FORBIDDEN");
 }
+
+#[test]
+fn a_sync_token_reads_on_in_a_room_that_its_answer_did_not_show() {
+    let alice = Client::registered("alice");
+    let bob = alice.register("bob");
+    let room_id = create(&alice, json!({"preset": "public_chat"}));
+    join(&bob, &room_id);
+    say(&alice, &room_id, "1", "one");
+    bob.ok("POST", &path(&room_id, "leave"), json!({}));
+    let sync = bob.ok("GET", "/_matrix/client/v3/sync", Value::Null);
+    assert!(sync["rooms"]["join"][&room_id].is_null());
+    say(&alice, &room_id, "2", "two");
+    let from = sync["next_batch"].as_str().unwrap();
+    let back = bob.ok("GET", &path(&room_id, &format!("messages?dir=b&limit=2&from={from}")), Value::Null);
+    assert_eq!(back["chunk"][0]["content"]["membership"], "leave");
+    assert_eq!(back["chunk"][1]["content"]["body"], "one");
+    let on = bob.ok("GET", &path(&room_id, &format!("messages?dir=f&from={from}")), Value::Null);
+    assert_eq!(on["chunk"], json!([]));
+}
+
+#[test]
+fn the_members_at_the_very_beginning_of_a_room_are_its_first() {
+    let alice = Client::registered("alice");
+    let bob = alice.register("bob");
+    let room_id = create(&alice, json!({"preset": "public_chat"}));
+    let sync = alice.ok("GET", "/_matrix/client/v3/sync", Value::Null);
+    let at = sync["rooms"]["join"][&room_id]["timeline"]["prev_batch"].as_str().unwrap().to_owned();
+    join(&bob, &room_id);
+    let members = alice.ok("GET", &path(&room_id, &format!("members?at={at}")), Value::Null);
+    let members: Vec<_> = members["chunk"].as_array().unwrap().iter().map(|m| &m["state_key"]).collect();
+    assert_eq!(members, [&json!(alice.user_id)]);
+}

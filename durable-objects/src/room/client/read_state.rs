@@ -32,6 +32,9 @@ pub(in crate::room) fn raw(json: String) -> Result<Box<RawValue>, MatrixError> {
     Ok(RawValue::from_string(json)?)
 }
 
+/// How many entries into a room's log its first member is to be found at most.
+const FOUNDING: u64 = 2;
+
 impl RoomEngine {
     /// The state that a user may see: now for members and in world-readable rooms, as it was when they left for former
     /// members who have not forgotten the room.
@@ -150,7 +153,16 @@ impl RoomEngine {
         if position >= view.joined_until() {
             return Ok(latest);
         }
-        Ok(State::at(&self.store, self.store.root_at(position)?))
+        let mut state = State::at(&self.store, self.store.root_at(position)?);
+        // The `prev_batch` of a timeline that shows the room's founding is from before anyone was in it: what its
+        // client wants to know is who was there first.
+        for later in position.0..position.0.saturating_add(FOUNDING) {
+            if !state.of_type("m.room.member", None, 1)?.is_empty() {
+                break;
+            }
+            state = State::at(&self.store, self.store.root_at(LogPosition(later.saturating_add(1)))?);
+        }
+        Ok(state)
     }
 
     pub(in crate::room) fn get_joined_members(

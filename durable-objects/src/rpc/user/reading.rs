@@ -34,6 +34,7 @@ pub struct ReadableRooms {
 pub struct OpenedRoom {
     /// Users whose events are left out `[C-S §11.25]`.
     pub ignored_users: Vec<OwnedUserId>,
-    /// How far the client had seen the room at each of the tokens; `None` for what is no token.
+    /// How far the client had seen the room at each of the tokens; `None` for what is no token, and
+    /// where the user never was in the room.
     pub positions: Vec<Option<LogPosition>>,
 }
