@@ -17,7 +17,7 @@ use crate::{
 const HOLD_LIFETIME_MS: u64 = 10 * 60 * 1000;
 /// The longest token, in characters `[C-S §5.7.1]`.
 const MAX_LENGTH: usize = 64;
-const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._";
 
 const SELECT: &str = "SELECT token, uses_allowed, completed, expiry_ts,
     (SELECT count(*) FROM registration_hold h WHERE h.token = t.token) FROM registration_token t";
