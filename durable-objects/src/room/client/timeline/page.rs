@@ -150,7 +150,9 @@ impl RoomEngine {
 
     /// Fetches history that is not here, where the stretch runs into a place where some is missing.
     async fn fill_gap_before(self: &Rc<Self>, stretch: &Stretch) -> Result<(), MatrixError> {
-        let gap = self.store.gap_in(stretch.to.unwrap_or_default(), stretch.from)?;
+        // A page may end in a gap, where the next one begins.
+        let up_to = LogPosition(stretch.from.0.saturating_add(1));
+        let gap = self.store.gap_in(stretch.to.unwrap_or_default(), up_to)?;
         let Some(gap) = gap else { return Ok(()) };
         let enough = self.store.log_backward(gap.free, stretch.from, stretch.limit)?;
         if enough.len() < stretch.limit as usize {
