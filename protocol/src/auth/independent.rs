@@ -28,6 +28,10 @@ pub fn check_state_independent(
     auth_events: &[AuthEvent<'_>],
     create: Option<AuthEvent<'_>>,
 ) -> Result<(), Rejection> {
+    if let Some(field) = event.overlong_field() {
+        return Err(Rejection::TooLong(field));
+    }
+
     // 1. `m.room.create`.
     if event.event_type() == "m.room.create" {
         return check_create(rules, event);

@@ -9,6 +9,10 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Rejection {
+    /// A field is longer than an event's may be.
+    #[error("`{0}` is too long")]
+    TooLong(&'static str),
+
     // Rule 1: `m.room.create`.
     /// The create event has previous events.
     #[error("a create event must not have previous events")]

@@ -257,7 +257,11 @@ impl UnsignedEvent {
     /// When the event breaks the format of the room version, for instance its size.
     pub fn sign(self, key_id: &str, signature: &[u8], rules: &RoomVersionRules) -> Result<Pdu, BuildError> {
         let event = Value::new(&self.json).as_object().unwrap_or_default();
-        Ok(Pdu::parse(&with_signature(event, &self.server, key_id, signature), rules)?)
+        let event = Pdu::parse(&with_signature(event, &self.server, key_id, signature), rules)?;
+        match event.overlong_field() {
+            Some(field) => Err(ParseError::TooLong(field).into()),
+            None => Ok(event),
+        }
     }
 }
 

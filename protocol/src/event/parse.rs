@@ -17,6 +17,9 @@ use crate::json::{CanonicalizeError, Malformed, Object, Strictness, Value, canon
 /// The largest event, in bytes of canonical JSON with signatures. [C-S §11.8]
 pub const MAX_PDU_BYTES: usize = 65_536;
 /// The longest `event_id`, `room_id`, `sender`, `state_key` and `type`, in bytes. [C-S §11.8]
+///
+/// Servers have counted characters instead, and rooms hold such events. So a `state_key` or `type` of so many
+/// characters can be read, and the event is then rejected: were it dropped, what follows it could never be connected.
 pub const MAX_ID_BYTES: usize = 255;
 /// The most previous events. [room versions, event format]
 pub const MAX_PREV_EVENTS: usize = 20;
@@ -92,6 +95,14 @@ impl Pdu {
         Ok(Self { json: json.into(), ..read })
     }
 
+    /// The field that can be read, and is longer than [`MAX_ID_BYTES`].
+    pub fn overlong_field(&self) -> Option<&'static str> {
+        if self.event_type().len() > MAX_ID_BYTES {
+            return Some("type");
+        }
+        self.state_key().is_some_and(|state_key| state_key.len() > MAX_ID_BYTES).then_some("state_key")
+    }
+
     /// Reads an event from the canonical text of one that was checked before.
     ///
     /// # Errors
@@ -143,10 +154,10 @@ fn check_format(fields: &Fields<'_>, rules: &RoomVersionRules) -> Result<(), Par
         return Err(ParseError::TooLong("sender"));
     }
     let event_type = fields.event_type()?;
-    if event_type.len() > MAX_ID_BYTES {
+    if event_type.chars().count() > MAX_ID_BYTES {
         return Err(ParseError::TooLong("type"));
     }
-    if fields.state_key()?.is_some_and(|state_key| state_key.len() > MAX_ID_BYTES) {
+    if fields.state_key()?.is_some_and(|state_key| state_key.chars().count() > MAX_ID_BYTES) {
         return Err(ParseError::TooLong("state_key"));
     }
     if fields.room_id.is_none()

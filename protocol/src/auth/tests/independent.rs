@@ -23,6 +23,17 @@ fn a_create_event_comes_first() {
 }
 
 #[test]
+fn a_state_key_or_type_of_too_many_bytes_is_rejected() {
+    for room in Room::all() {
+        for (name, rejection) in [("state_key", "state_key"), ("type", "type")] {
+            let mut parts = room.parts("m.test", CREATOR, &json!({}));
+            parts[name] = "\u{1f4a5}".repeat(64).into();
+            assert_eq!(check_new(&room, &parts), Err(Rejection::TooLong(rejection)), "{}", room.version);
+        }
+    }
+}
+
+#[test]
 fn a_create_event_has_the_senders_domain_before_version_12_and_no_room_id_since() {
     for room in Room::all() {
         let mut parts = create_parts(&room, &json!({ "creator": CREATOR }));
