@@ -97,7 +97,7 @@ CREATE TABLE missing_prev (
 CREATE TABLE pending_redaction (
     target    TEXT NOT NULL,    -- event id
     redaction INTEGER NOT NULL, -- nid
-    broadcast INTEGER NOT NULL, -- as in log
+    broadcast INTEGER NOT NULL, -- 0: other servers were given it at once
     PRIMARY KEY (target, redaction)
 ) STRICT, WITHOUT ROWID;
 

@@ -44,7 +44,7 @@ impl RoomEngine {
         };
         let mut pdus = Vec::with_capacity(entries.len());
         for entry in &entries {
-            if let Some(event) = self.store.event_of(entry)? {
+            if let Some(event) = self.store.given_event(entry)? {
                 pdus.push(RawValue::from_string(event.pdu.json().to_owned())?);
             }
         }

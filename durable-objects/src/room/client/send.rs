@@ -79,8 +79,9 @@ impl RoomEngine {
         Ok(self.store.find_txn(sender, txn, event_type)?)
     }
 
-    /// Whether a user of this server may redact an event: their own, or, with the power to redact, any
-    /// `[C-S §11.7]`. Between servers the rule is laxer: there a server answers for its users.
+    /// Whether a user of this server may redact an event: their own, or, with the power to redact, any, also one
+    /// that only other servers have `[C-S §11.7]`. Between servers the rule is laxer: there a server answers for
+    /// its users.
     fn check_redaction(
         &self,
         sender: &UserId,
@@ -88,9 +89,9 @@ impl RoomEngine {
         own_only: bool,
     ) -> Result<OwnedEventId, MatrixError> {
         let state = self.joined_state(sender)?;
-        let event = self.store.find_event(&target)?.filter(|event| event.position.is_some());
-        let event = event.ok_or_else(|| MatrixError::not_found("There is no such event"))?;
-        if event.pdu.sender() == sender {
+        let event = self.store.find_event(&target)?;
+        let event = event.filter(|event| event.position.is_some());
+        if event.as_ref().is_some_and(|event| event.pdu.sender() == sender) {
             return Ok(target);
         }
         let levels = state.power_levels()?.map_err(|rule| MatrixError::forbidden(rule.to_string()))?;
@@ -99,6 +100,9 @@ impl RoomEngine {
             _ => false,
         };
         if own_only || !has_power {
+            if event.is_none() {
+                return Err(MatrixError::not_found("There is no such event"));
+            }
             return Err(MatrixError::forbidden("You may not redact this event"));
         }
         Ok(target)

@@ -109,6 +109,8 @@ impl Session<'_, '_> {
         }
         if let Some(position) = position {
             self.enter_log(admission, nid, &pdu, position, states)?;
+        } else if admission.broadcast && admission.standing == Standing::Accepted {
+            self.withhold(&pdu)?;
         }
         self.apply_redaction(admission, nid)?;
         self.release_redactions(pdu.event_id(), redaction.is_some())?;

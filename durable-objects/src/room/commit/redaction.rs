@@ -9,10 +9,7 @@ use std::rc::Rc;
 use ruma::{EventId, OwnedEventId};
 use selvedge_protocol::{auth::Level, event::Pdu, nid::EventNid, relations, state_tree::StateRoot};
 
-use super::{
-    Session,
-    admit::{Admission, Place},
-};
+use super::{Session, admit::Admission};
 use crate::{
     database::DatabaseError,
     room::{
@@ -50,7 +47,7 @@ impl Session<'_, '_> {
 
     /// The redaction that was here before its target, which is now stored, if its sender may redact it.
     pub(super) fn find_redaction(&self, target: &Pdu) -> Result<Option<EventNid>, DatabaseError> {
-        for (nid, _) in self.writer.pending_redactions(target.event_id())? {
+        for nid in self.writer.pending_redactions(target.event_id())? {
             let redaction = self.writer.event(nid)?;
             let Some(states) = redaction.states else { continue };
             if self.may_redact(&redaction.pdu, states.before, target)? {
@@ -71,9 +68,22 @@ impl Session<'_, '_> {
         if let Some(target) = self.writer.find_event(&target_id)? {
             return self.may_redact(admission.pdu, admission.before, &target.pdu);
         }
-        let broadcast = admission.broadcast && admission.place == Place::End;
-        self.writer.insert_pending_redaction(&target_id, nid, broadcast)?;
+        self.writer.insert_pending_redaction(&target_id, nid)?;
         Ok(false)
+    }
+
+    /// Gives an event to other servers only: they may have its target.
+    pub(super) fn withhold(&mut self, pdu: &Pdu) -> Result<(), DatabaseError> {
+        let position = self.next_position(1);
+        self.effects.broadcast = true;
+        self.writer.insert_log(&NewEntry {
+            position,
+            kind: LogKind::Withheld,
+            nid: None,
+            root: self.meta.root,
+            broadcast: true,
+            subject: Some(pdu.event_id().as_str()),
+        })
     }
 
     /// Redacts the target of an accepted redaction, if both are here and the sender may.
@@ -121,20 +131,19 @@ impl Session<'_, '_> {
             return Ok(());
         }
         let pdu = self.writer.find_event(target)?;
-        for (nid, broadcast) in waiting {
+        for nid in waiting {
             let redaction = self.writer.event(nid)?;
             let (Some(states), Some(target)) = (redaction.states, &pdu) else { continue };
             if redaction.position.is_none() && self.may_redact(&redaction.pdu, states.before, &target.pdu)? {
                 let position = self.next_position(1);
                 self.writer.set_position(nid, position)?;
-                self.effects.broadcast |= broadcast;
                 let root = self.meta.root;
                 self.writer.insert_log(&NewEntry {
                     position,
                     kind: LogKind::Event,
                     nid: Some(nid),
                     root,
-                    broadcast,
+                    broadcast: false,
                     subject: None,
                 })?;
             }

@@ -28,6 +28,9 @@ pub enum LogKind {
     Event,
     /// A receipt; [`LogEntry::subject`] says of what.
     Receipt,
+    /// An event of this server that other servers are given and clients are not: a redaction whose target is not
+    /// here. [`LogEntry::subject`] is its id.
+    Withheld,
 }
 
 impl LogKind {
@@ -35,6 +38,7 @@ impl LogKind {
         match self {
             Self::Event => 0,
             Self::Receipt => 1,
+            Self::Withheld => 2,
         }
     }
 
@@ -42,6 +46,7 @@ impl LogKind {
         match number {
             0 => Ok(Self::Event),
             1 => Ok(Self::Receipt),
+            2 => Ok(Self::Withheld),
             _ => Err(DatabaseError::corrupt("unknown kind of log entry")),
         }
     }
@@ -143,6 +148,17 @@ impl Store {
     /// The room's state once everything up to a position was there.
     pub fn root_at(&self, position: LogPosition) -> Result<StateRoot, DatabaseError> {
         Ok(self.log_last(position)?.map_or(StateRoot::EMPTY, |entry| entry.root))
+    }
+
+    /// The event of an entry that other servers are given.
+    pub fn given_event(&self, entry: &LogEntry) -> Result<Option<Rc<StoredEvent>>, DatabaseError> {
+        match (entry.kind, &entry.subject) {
+            (LogKind::Withheld, Some(id)) => {
+                let id = ruma::EventId::parse(id).map_err(|_| DatabaseError::corrupt("an event id"))?;
+                self.find_event(&id)
+            }
+            _ => self.event_of(entry),
+        }
     }
 
     /// The event of an entry; `None` for an entry of another kind.

@@ -33,10 +33,9 @@ const IS_PARTICIPANT: &str = "SELECT 1 FROM thread_participant WHERE root = ? AN
 const ADD_PARTICIPANT: &str =
     "INSERT INTO thread_participant (root, user_id) VALUES (?, ?) ON CONFLICT DO NOTHING";
 const REMOVE_PARTICIPANT: &str = "DELETE FROM thread_participant WHERE root = ? AND user_id = ?";
-const PENDING: &str =
-    "SELECT redaction, broadcast FROM pending_redaction WHERE target = ? ORDER BY redaction";
+const PENDING: &str = "SELECT redaction FROM pending_redaction WHERE target = ? ORDER BY redaction";
 const INSERT_PENDING: &str =
-    "INSERT INTO pending_redaction (target, redaction, broadcast) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+    "INSERT INTO pending_redaction (target, redaction, broadcast) VALUES (?, ?, 0) ON CONFLICT DO NOTHING";
 const DELETE_PENDING: &str = "DELETE FROM pending_redaction WHERE target = ?";
 
 /// An event that relates to another.
@@ -133,9 +132,9 @@ impl Store {
         })
     }
 
-    /// The redactions that wait for an event, with their `broadcast`.
-    pub fn pending_redactions(&self, target: &EventId) -> Result<Vec<(EventNid, bool)>, DatabaseError> {
-        self.db().query(PENDING, params![target.as_str()], |row| Ok((EventNid(row.get(0)?), row.get(1)?)))
+    /// The redactions that wait for an event.
+    pub fn pending_redactions(&self, target: &EventId) -> Result<Vec<EventNid>, DatabaseError> {
+        self.db().query(PENDING, params![target.as_str()], |row| row.get(0).map(EventNid))
     }
 }
 
@@ -224,9 +223,8 @@ impl Writer<'_> {
         &mut self,
         target: &EventId,
         redaction: EventNid,
-        broadcast: bool,
     ) -> Result<(), DatabaseError> {
-        self.db().execute(INSERT_PENDING, params![target.as_str(), redaction.0, broadcast])
+        self.db().execute(INSERT_PENDING, params![target.as_str(), redaction.0])
     }
 
     /// The target is here.
