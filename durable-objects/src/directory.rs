@@ -1,6 +1,7 @@
 //! The `Directory` actor: what the server has one of. Nothing on the path of a message may wait
 //! for it: what it holds is read once per isolate and cached.
 
+mod destination;
 mod published_room;
 mod registration_token;
 mod report;
@@ -18,9 +19,10 @@ use crate::{
     rpc::directory::{
         CheckRegistrationToken, CreateRegistrationToken, CreateRoomAlias, DeleteRegistrationToken,
         DeleteReport, DeleteRoomAlias, FindThirdPartyId, GetRegistrationToken, GetReport, GetSigningKeys,
-        HoldRegistrationToken, IsRoomPublished, KeepReport, ListPublishedRooms, ListRegistrationTokens,
-        ListReports, ListRoomAliases, ListThirdPartyIds, MarkRoomChanged, PublishRoom, ReplaceRoom,
-        ResolveRoomAlias, SetThirdPartyIds, SettleRegistrationToken, UnpublishRoom, UpdateRegistrationToken,
+        HoldRegistrationToken, IsRoomPublished, KeepReport, ListDestinations, ListPublishedRooms,
+        ListRegistrationTokens, ListReports, ListRoomAliases, ListThirdPartyIds, MarkRoomChanged,
+        NoteDestination, PublishRoom, ReplaceRoom, ResolveRoomAlias, SetThirdPartyIds,
+        SettleRegistrationToken, UnpublishRoom, UpdateRegistrationToken,
     },
 };
 
@@ -37,6 +39,7 @@ impl Engine for DirectoryEngine {
         (11, include_str!("../../schema/directory/0011_published_room.sql")),
         (20, include_str!("../../schema/directory/0020_report.sql")),
         (21, include_str!("../../schema/directory/0021_third_party_id.sql")),
+        (30, include_str!("../../schema/directory/0030_destination.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -63,6 +66,8 @@ impl Engine for DirectoryEngine {
             sync UnpublishRoom => unpublish_room,
             sync IsRoomPublished => is_room_published,
             sync MarkRoomChanged => mark_room_changed,
+            sync NoteDestination => note_destination,
+            sync ListDestinations => list_destinations,
             async ListPublishedRooms => list_published_rooms,
             sync KeepReport => keep_report,
             sync ListReports => list_reports,

@@ -1,14 +1,18 @@
 //! The `RemoteServer` actor: another homeserver as seen from here: where it is, which keys it
 //! signs with, and the queue of what it is still owed.
 
+mod destination;
 mod devices;
 mod discovery;
 mod edu;
+mod ephemeral;
 mod find_event;
 mod inbound;
 mod presence;
 mod queue;
 mod store;
+#[cfg(test)]
+mod tests;
 mod verify_keys;
 
 use std::{
@@ -25,7 +29,8 @@ use crate::{
     matrix_error::MatrixError,
     migrations::Migration,
     rpc::remote_server::{
-        FindEvent, GetVerifyKeys, OutboundEdu, ReceiveTransaction, Resolve, RoomChanged, SendEdus, SendPdus,
+        FindEvent, GetDestination, GetVerifyKeys, ListDestinationRooms, OutboundEdu, ReceiveTransaction,
+        ResetConnection, Resolve, RoomChanged, SendEdus, SendPdus,
     },
 };
 
@@ -36,6 +41,8 @@ pub struct RemoteServerEngine {
     volatile: RefCell<VecDeque<OutboundEdu>>,
     /// Whether the queue is being worked off.
     sending: Cell<bool>,
+    /// When the alarm rings, as far as this process knows; 0 if it does not.
+    alarm_at: Cell<u64>,
     /// How often it was heard that users changed their devices.
     device_news: Cell<u64>,
     inbound: inbound::Inbound,
@@ -60,6 +67,7 @@ impl Engine for RemoteServerEngine {
         (4, include_str!("../../schema/remote_server/0004_shared_room.sql")),
         (5, include_str!("../../schema/remote_server/0005_outbound_pdu.sql")),
         (10, include_str!("../../schema/remote_server/0010_device_cache.sql")),
+        (11, include_str!("../../schema/remote_server/0011_destination.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -67,6 +75,7 @@ impl Engine for RemoteServerEngine {
             runtime,
             volatile: RefCell::default(),
             sending: Cell::new(false),
+            alarm_at: Cell::default(),
             inbound: inbound::Inbound::default(),
             keys: verify_keys::KeyQuestions::default(),
             known_rooms: RefCell::default(),
@@ -86,10 +95,13 @@ impl Engine for RemoteServerEngine {
             sync crate::rpc::remote_server::ForgetDevices => forget_devices,
             async ReceiveTransaction => receive_transaction,
             async FindEvent => find_event,
+            sync GetDestination => get_destination,
+            sync ListDestinationRooms => list_destination_rooms,
+            async ResetConnection => reset_connection,
         })
     }
 
     async fn alarm(self: Rc<Self>) {
-        self.pump().await;
+        self.alarm_rang().await;
     }
 }

@@ -60,8 +60,8 @@ use crate::{
         GetStateEvent, GetThreads, HasServer, ImportPiece, ListRoomMedia, PlanUpgrade, ProposeMembership,
         PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts, ReceiveTyping, RedactEvent,
         ReleaseImport, RenderHits, ReserveImport, RetireRoom, SearchRoom, SendMessage, SendState,
-        ServeAuthChain, ServeBackfill, ServeEvent, ServeMissingEvents, ServeState, ServeStateIds,
-        SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
+        ServeAuthChain, ServeBackfill, ServeEvent, ServeEventByTimestamp, ServeMissingEvents, ServeState,
+        ServeStateIds, SetReceipts, SetTyping, SyncRoom, UpdateMemberProfile,
     },
 };
 
@@ -135,6 +135,7 @@ impl Engine for RoomEngine {
             sync ServeBackfill => serve_backfill,
             sync ServeMissingEvents => serve_missing_events,
             sync ServeEvent => serve_event,
+            sync ServeEventByTimestamp => serve_event_by_timestamp,
             sync ServeAuthChain => serve_auth_chain,
             sync ServeState => serve_state,
             sync ServeStateIds => serve_state_ids,

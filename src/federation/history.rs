@@ -6,8 +6,9 @@ use ruma::{
         authorization::get_event_authorization::v1 as get_event_authorization,
         backfill::get_backfill::v1 as get_backfill,
         event::{
-            get_event::v1 as get_event, get_missing_events::v1 as get_missing_events,
-            get_room_state::v1 as get_room_state, get_room_state_ids::v1 as get_room_state_ids,
+            get_event::v1 as get_event, get_event_by_timestamp::v1 as get_event_by_timestamp,
+            get_missing_events::v1 as get_missing_events, get_room_state::v1 as get_room_state,
+            get_room_state_ids::v1 as get_room_state_ids,
         },
     },
 };
@@ -15,7 +16,10 @@ use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::{
         remote_server::FindEvent,
-        room::{ServeAuthChain, ServeBackfill, ServeMissingEvents, ServeState, ServeStateIds},
+        room::{
+            ServeAuthChain, ServeBackfill, ServeEventByTimestamp, ServeMissingEvents, ServeState,
+            ServeStateIds,
+        },
     },
 };
 
@@ -61,6 +65,19 @@ pub async fn get_event(
     let event = ctx.call(&auth.origin, &FindEvent { event_id: request.event_id }).await?;
     let event = event.ok_or_else(|| MatrixError::not_found("There is no such event in a room of yours"))?;
     Ok(get_event::Response::new(ctx.config.server_name.clone(), now(&ctx), event))
+}
+
+/// `GET /_matrix/federation/v1/timestamp_to_event/{roomId}`
+pub async fn get_event_by_timestamp(
+    ctx: Ctx,
+    auth: FederationAuth,
+    request: get_event_by_timestamp::Request,
+) -> Result<get_event_by_timestamp::Response, MatrixError> {
+    let command =
+        ServeEventByTimestamp { server: auth.origin, timestamp: request.ts, direction: request.dir };
+    let found = ctx.call(&request.room_id, &command).await?;
+    let found = found.ok_or_else(|| MatrixError::not_found("There is no event in this direction"))?;
+    Ok(get_event_by_timestamp::Response::new(found.event_id, found.origin_server_ts))
 }
 
 /// `GET /_matrix/federation/v1/event_auth/{roomId}/{eventId}`

@@ -15,7 +15,10 @@ use ruma::api::client::{
 
 use super::{Incoming, Router};
 use crate::{
-    admin::{media, register, registration_tokens, reports, room_media, server_notices, user_media, users},
+    admin::{
+        destinations, media, register, registration_tokens, reports, room_media, server_notices, user_media,
+        users,
+    },
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
         membership, message, moderation, presence, profile, push_rules, receipt, registration, relations,
@@ -246,6 +249,14 @@ fn key_backup(router: &mut Router) {
 fn administration(router: &mut Router) {
     router.add_plain(Method::GET, "/_synapse/admin/v1/register", register::get_nonce);
     router.add_plain(Method::POST, "/_synapse/admin/v1/register", register::register);
+    let queues = "/_synapse/admin/v1/federation/destinations";
+    let queue = "/_synapse/admin/v1/federation/destinations/{destination}";
+    let rooms = "/_synapse/admin/v1/federation/destinations/{destination}/rooms";
+    let reset = "/_synapse/admin/v1/federation/destinations/{destination}/reset_connection";
+    router.add_plain(Method::GET, queues, destinations::list);
+    router.add_plain(Method::GET, queue, destinations::get);
+    router.add_plain(Method::GET, rooms, destinations::rooms);
+    router.add_plain(Method::POST, reset, destinations::reset_connection);
     let tokens = "/_synapse/admin/v1/registration_tokens";
     let token = "/_synapse/admin/v1/registration_tokens/{token}";
     router.add_plain(Method::GET, tokens, registration_tokens::list);
@@ -321,6 +332,7 @@ fn federation_rooms(router: &mut Router) {
     router.add(federation::history::get_room_state);
     router.add(federation::history::get_room_state_ids);
     router.add(federation::history::get_event);
+    router.add(federation::history::get_event_by_timestamp);
     router.add(federation::directory::get_room_information);
     router.add(federation::directory::get_public_rooms);
     router.add(federation::directory::get_public_rooms_filtered);

@@ -51,6 +51,8 @@ impl RemoteServerEngine {
                 Ok(())
             }
             "m.direct_to_device" => self.deliver_to_devices(parse(&edu.content)?).await,
+            "m.typing" => self.hand_on_typing(parse(&edu.content)?).await,
+            "m.receipt" => self.hand_on_receipts(parse(&edu.content)?).await,
             "m.presence" => self.hand_on_presence(&edu.content).await,
             // What is not known here may be known to later versions of the protocol.
             _ => Ok(()),
@@ -84,7 +86,7 @@ impl RemoteServerEngine {
     }
 
     /// `M_FORBIDDEN` for a user of another server: nobody speaks for those but their own.
-    fn check_is_of_server(&self, user_id: &UserId) -> Result<(), MatrixError> {
+    pub(super) fn check_is_of_server(&self, user_id: &UserId) -> Result<(), MatrixError> {
         if user_id.server_name() == self.server_name()? {
             return Ok(());
         }

@@ -20,6 +20,9 @@ const ROOMS: &str = "SELECT room_id FROM (
         UNION ALL SELECT room_id, 0 FROM shared_room)
     GROUP BY room_id ORDER BY max(rank) DESC LIMIT ?";
 
+const IS_SHARED: &str = "SELECT 1 FROM shared_room WHERE room_id = ?1
+    UNION ALL SELECT 1 FROM room_cursor WHERE room_id = ?1";
+
 /// How many rooms are asked for an event.
 pub(super) const MAX_ROOMS: u32 = 2_000;
 /// How many of them at the same time.
@@ -45,6 +48,13 @@ impl RemoteServerEngine {
     pub(super) fn shared_rooms(&self, limit: u32) -> Result<Vec<OwnedRoomId>, DatabaseError> {
         let rooms = self.runtime.db.query(ROOMS, params![limit], |row| row.get::<String>(0))?;
         Ok(rooms.into_iter().filter_map(|room| RoomId::parse(&room).ok()).collect())
+    }
+
+    /// Whether the server is known to take part in a room.
+    pub(super) fn is_shared(&self, room_id: &RoomId) -> Result<bool, DatabaseError> {
+        let found =
+            self.runtime.db.query_first(IS_SHARED, params![room_id.as_str()], |row| row.get::<u64>(0))?;
+        Ok(found.is_some())
     }
 
     pub(super) async fn find_event(&self, command: FindEvent) -> Result<Option<Box<RawValue>>, MatrixError> {

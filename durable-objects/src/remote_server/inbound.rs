@@ -1,6 +1,6 @@
 //! Transactions of the server `[S-S §4]`: one after the other, each once.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
 use futures_util::{future::join_all, lock::Mutex};
 use ruma::{OwnedEventId, OwnedRoomId};
@@ -39,7 +39,7 @@ type Answer = BTreeMap<OwnedEventId, Option<String>>;
 
 impl RemoteServerEngine {
     pub(super) async fn receive_transaction(
-        &self,
+        self: &Rc<Self>,
         command: ReceiveTransaction,
     ) -> Result<Answer, MatrixError> {
         self.heard_of().await?;

@@ -1,12 +1,13 @@
 //! The outbound queue `[S-S §4]`: durable, in order, at most one transaction in flight.
 //!
-//! A wake only marks a room as ahead. The alarm forms a transaction from the rooms' logs and the
-//! waiting EDUs, stores it, sends it, and sends the same again until it has arrived; so whatever
-//! stops the process in between, nothing is lost and nothing arrives under two ids.
+//! A wake only marks a room as ahead, and sees to it that an alarm will ring. Then, at once, a transaction
+//! is formed from the rooms' logs and the waiting EDUs, stored, sent, and sent again until it has arrived;
+//! so whatever stops the process in between, nothing is lost and nothing arrives under two ids.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::FutureExt;
 use ruma::{MilliSecondsSinceUnixEpoch, UInt, api::federation::transactions::send_transaction_message};
 use serde_json::value::RawValue;
 
@@ -35,8 +36,10 @@ const MAX_EDUS: usize = 100;
 const MAX_ROOMS: u32 = 50;
 /// Volatile EDUs that wait at once.
 const MAX_VOLATILE: usize = 100;
-/// Transactions sent by one alarm, whose time is bounded.
+/// Transactions sent in one go, whose time is bounded.
 const MAX_IN_A_ROW: usize = 20;
+/// When the alarm rings that goes on where a stopped process left off.
+const GUARD: Duration = Duration::from_secs(10);
 /// A server that did not answer for so long gets only the latest of each room.
 const CATCH_UP_AFTER: Duration = Duration::from_mins(15);
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -48,12 +51,12 @@ fn millis(duration: Duration) -> u64 {
 }
 
 impl RemoteServerEngine {
-    fn queue(&self) -> QueueStore<'_> {
+    pub(super) fn queue(&self) -> QueueStore<'_> {
         QueueStore(self.runtime.db.as_ref())
     }
 
     /// A room has something for the server.
-    pub(super) async fn room_changed(&self, command: RoomChanged) -> Result<(), MatrixError> {
+    pub(super) async fn room_changed(self: &Rc<Self>, command: RoomChanged) -> Result<(), MatrixError> {
         if self.queue().mark_ahead(command.room_id.as_str(), command.after, command.position)? {
             self.ring().await?;
         }
@@ -61,7 +64,7 @@ impl RemoteServerEngine {
     }
 
     /// Takes EDUs for the server.
-    pub(super) async fn send_edus(&self, command: SendEdus) -> Result<(), MatrixError> {
+    pub(super) async fn send_edus(self: &Rc<Self>, command: SendEdus) -> Result<(), MatrixError> {
         let away = self.queue().backoff()?.failures > 0;
         for edu in command.edus {
             match &edu.keep {
@@ -75,7 +78,7 @@ impl RemoteServerEngine {
     }
 
     /// Takes events for the server that its rooms do not give.
-    pub(super) async fn send_pdus(&self, command: SendPdus) -> Result<(), MatrixError> {
+    pub(super) async fn send_pdus(self: &Rc<Self>, command: SendPdus) -> Result<(), MatrixError> {
         for pdu in command.pdus {
             self.queue().push_pdu(pdu.get())?;
         }
@@ -91,7 +94,7 @@ impl RemoteServerEngine {
     }
 
     /// The server was heard of: whatever it is owed can be tried at once.
-    pub(super) async fn heard_of(&self) -> Result<(), MatrixError> {
+    pub(super) async fn heard_of(self: &Rc<Self>) -> Result<(), MatrixError> {
         let backoff = self.queue().backoff()?;
         if backoff.failures > 0 {
             self.queue().set_backoff(Backoff { retry_ts: 0, ..backoff })?;
@@ -100,17 +103,52 @@ impl RemoteServerEngine {
         Ok(())
     }
 
-    /// Sets the alarm for the next attempt, unless one is under way.
-    async fn ring(&self) -> Result<(), MatrixError> {
-        if !self.sending.get() {
-            let at = self.queue().backoff()?.retry_ts.max(self.runtime.platform.now());
-            self.runtime.platform.set_alarm(at).await;
+    /// Starts the next attempt when it is due, unless one is under way.
+    pub(super) async fn ring(self: &Rc<Self>) -> Result<(), MatrixError> {
+        if self.sending.get() {
+            return Ok(());
         }
+        let now = self.runtime.platform.now();
+        let due = self.queue().backoff()?.retry_ts;
+        if due > now {
+            self.set_alarm(due).await;
+            return Ok(());
+        }
+        self.guard(now).await;
+        let engine = Rc::clone(self);
+        let task = async move {
+            engine.pump().await;
+            engine.have_listed().await;
+        };
+        self.runtime.platform.spawn(task.boxed_local());
         Ok(())
     }
 
+    /// Sees to it that an alarm rings soon, whatever becomes of this process.
+    async fn guard(&self, now: u64) {
+        let latest = now.saturating_add(millis(GUARD));
+        if self.alarm_at.get() <= now || self.alarm_at.get() > latest {
+            self.set_alarm(latest).await;
+        }
+    }
+
+    async fn set_alarm(&self, at: u64) {
+        self.alarm_at.set(at);
+        self.runtime.platform.set_alarm(at).await;
+    }
+
+    /// The alarm rang: goes on with what a stopped process left, and with what was put off.
+    pub(super) async fn alarm_rang(&self) {
+        self.alarm_at.set(0);
+        if self.sending.get() {
+            self.guard(self.runtime.platform.now()).await;
+        } else {
+            self.pump().await;
+        }
+    }
+
     /// Sends what there is, until there is nothing more, or the server fails.
-    pub(super) async fn pump(&self) {
+    async fn pump(&self) {
         if self.sending.replace(true) {
             return;
         }
@@ -118,11 +156,10 @@ impl RemoteServerEngine {
         self.sending.set(false);
         match next {
             Ok(None) => {}
-            Ok(Some(at)) => self.runtime.platform.set_alarm(at).await,
+            Ok(Some(at)) => self.set_alarm(at).await,
             Err(error) => {
                 crate::log::error("outbound queue", &error.to_string());
-                let at = self.runtime.platform.now().saturating_add(millis(FIRST_RETRY));
-                self.runtime.platform.set_alarm(at).await;
+                self.set_alarm(self.runtime.platform.now().saturating_add(millis(FIRST_RETRY))).await;
             }
         }
     }
@@ -165,6 +202,7 @@ impl RemoteServerEngine {
         let [jitter] = random::<1>(self.runtime.platform.as_ref());
         let wait = wait.saturating_mul(u64::from(jitter).saturating_add(384)) / 512;
         Backoff {
+            last_ts: now,
             failures: before.failures.saturating_add(1),
             since_ts: if before.failures == 0 { now } else { before.since_ts },
             retry_ts: now.saturating_add(wait),

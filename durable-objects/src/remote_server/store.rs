@@ -14,6 +14,11 @@ const MARK_AHEAD: &str = "UPDATE room_cursor SET ahead = ? WHERE room_id = ?";
 const BEHIND: &str = "SELECT room_id, sent FROM room_cursor WHERE ahead > sent ORDER BY ahead LIMIT ?";
 const ADVANCE: &str = "UPDATE room_cursor SET sent = ?, ahead = max(ahead, ?) WHERE room_id = ?";
 
+const FIRST_CURSORS: &str = "SELECT room_id, sent FROM room_cursor ORDER BY room_id LIMIT ? OFFSET ?";
+const LAST_CURSORS: &str = "SELECT room_id, sent FROM room_cursor ORDER BY room_id DESC LIMIT ? OFFSET ?";
+const COUNT_CURSORS: &str = "SELECT count(*) FROM room_cursor";
+const IS_LISTED: &str = "SELECT id FROM listed";
+const SET_LISTED: &str = "INSERT INTO listed (id) VALUES (1) ON CONFLICT DO NOTHING";
 const LOG_GOES_ON: &str = "UPDATE room_cursor SET ahead = max(ahead, ?) WHERE room_id = ?";
 
 const INSERT_EDU: &str = "INSERT INTO outbound_edu (edu_type, replaces, content) VALUES (?, ?, ?)";
@@ -32,10 +37,11 @@ const INSERT_TRANSACTION: &str = "INSERT INTO outbound_transaction
     (id, txn_id, pdus, edus, cursors, last_edu, sent_ts, last_pdu) VALUES (1, ?, ?, ?, ?, ?, ?, ?)";
 const DELETE_TRANSACTION: &str = "DELETE FROM outbound_transaction";
 
-const BACKOFF: &str = "SELECT failures, since_ts, retry_ts FROM backoff";
-const SET_BACKOFF: &str = "INSERT INTO backoff (id, failures, since_ts, retry_ts) VALUES (1, ?, ?, ?)
+const BACKOFF: &str = "SELECT failures, since_ts, retry_ts, last_ts FROM backoff";
+const SET_BACKOFF: &str =
+    "INSERT INTO backoff (id, failures, since_ts, retry_ts, last_ts) VALUES (1, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET failures = excluded.failures, since_ts = excluded.since_ts,
-        retry_ts = excluded.retry_ts";
+        retry_ts = excluded.retry_ts, last_ts = excluded.last_ts";
 const CLEAR_BACKOFF: &str = "DELETE FROM backoff";
 
 /// A transaction in flight.
@@ -62,6 +68,7 @@ pub(super) struct Backoff {
     pub failures: u64,
     pub since_ts: u64,
     pub retry_ts: u64,
+    pub last_ts: u64,
 }
 
 /// Reads and writes the queue.
@@ -94,6 +101,29 @@ impl QueueStore<'_> {
             let room = OwnedRoomId::try_from(room).map_err(|_| DatabaseError::corrupt("a room id"))?;
             Ok((room, LogPosition(row.get(1)?)))
         })
+    }
+
+    /// Rooms and up to where the server has them, and how many there are.
+    pub fn cursors(
+        &self,
+        from: u32,
+        limit: u32,
+        is_backward: bool,
+    ) -> Result<(Vec<(String, u64)>, u64), DatabaseError> {
+        let page = if is_backward { LAST_CURSORS } else { FIRST_CURSORS };
+        let rooms = self.0.query(page, params![limit, from], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let total = self.0.query_first(COUNT_CURSORS, params![], |row| row.get(0))?;
+        Ok((rooms, total.unwrap_or(0)))
+    }
+
+    /// Whether the directory knows of this server.
+    pub fn is_listed(&self) -> Result<bool, DatabaseError> {
+        Ok(self.0.query_first(IS_LISTED, params![], |row| row.get::<u64>(0))?.is_some())
+    }
+
+    /// The directory knows of this server.
+    pub fn set_listed(&self) -> Result<(), DatabaseError> {
+        self.0.execute(SET_LISTED, params![])
     }
 
     /// Moves a cursor; `more` says that the room's log goes on.
@@ -170,14 +200,20 @@ impl QueueStore<'_> {
     /// Failures in a row; none are all zero.
     pub fn backoff(&self) -> Result<Backoff, DatabaseError> {
         let stored = self.0.query_first(BACKOFF, params![], |row| {
-            Ok(Backoff { failures: row.get(0)?, since_ts: row.get(1)?, retry_ts: row.get(2)? })
+            Ok(Backoff {
+                failures: row.get(0)?,
+                since_ts: row.get(1)?,
+                retry_ts: row.get(2)?,
+                last_ts: row.get(3)?,
+            })
         })?;
         Ok(stored.unwrap_or_default())
     }
 
     /// Notes a failure.
     pub fn set_backoff(&self, backoff: Backoff) -> Result<(), DatabaseError> {
-        self.0.execute(SET_BACKOFF, params![backoff.failures, backoff.since_ts, backoff.retry_ts])
+        let Backoff { failures, since_ts, retry_ts, last_ts } = backoff;
+        self.0.execute(SET_BACKOFF, params![failures, since_ts, retry_ts, last_ts])
     }
 }
 

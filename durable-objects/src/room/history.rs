@@ -38,7 +38,7 @@ fn no_such_event() -> MatrixError {
 impl RoomEngine {
     /// `M_FORBIDDEN` unless a user of the server is joined, and the room does not ban it. The same for rooms that do
     /// not exist.
-    fn require_resident(&self, server: &ServerName) -> Result<(), MatrixError> {
+    pub(super) fn require_resident(&self, server: &ServerName) -> Result<(), MatrixError> {
         let is_resident = self.store.find_meta()?.is_some()
             && self.store.server(server)?.is_some_and(|server| server.joined > 0)
             && self.is_admitted(server)?;

@@ -25,7 +25,7 @@ impl RoomEngine {
     }
 
     pub(super) fn admits_server(&self, command: AdmitsServer) -> Result<bool, MatrixError> {
-        Ok(self.takes_part()? && self.is_admitted(&command.server)?)
+        Ok(self.hears(&command.server)?)
     }
 
     /// Whether any user of this server is joined.
@@ -37,6 +37,11 @@ impl RoomEngine {
     pub(in crate::room) fn is_admitted(&self, server: &ServerName) -> Result<bool, DatabaseError> {
         let list = State::current(&self.store)?.get("m.room.server_acl", "")?;
         Ok(list.is_none_or(|list| ServerAcl::new(&list).allows(server)))
+    }
+
+    /// Whether EDUs of a server count in the room `[S-S §19]`.
+    pub(in crate::room) fn hears(&self, server: &ServerName) -> Result<bool, DatabaseError> {
+        Ok(self.takes_part()? && self.is_admitted(server)?)
     }
 
     pub(super) async fn receive_pdus(

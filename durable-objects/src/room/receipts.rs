@@ -66,6 +66,9 @@ impl RoomEngine {
 
     /// Takes in what other servers say of their users.
     pub(super) fn receive_receipts(self: &Rc<Self>, command: ReceiveReceipts) -> Result<(), MatrixError> {
+        if !self.hears(&command.origin)? {
+            return Ok(());
+        }
         let state = State::current(&self.store)?;
         let mut news = Vec::new();
         for remote in command.receipts {

@@ -94,7 +94,8 @@ impl Pull<'_> {
         if self.section == RoomSection::Join {
             self.unread_notifications(&mut json)?;
         }
-        if !ephemeral.events.is_empty() {
+        // Who starts from nothing is told even that there is nothing.
+        if !ephemeral.events.is_empty() || self.section == RoomSection::Join && self.asked.from.is_none() {
             json.member("ephemeral", &events(ephemeral.events));
         }
         self.remember_members(&timeline, &state);

@@ -136,7 +136,9 @@ impl RoomEngine {
     }
 
     pub(super) fn receive_typing(self: &Rc<Self>, command: ReceiveTyping) -> Result<(), MatrixError> {
-        if State::current(&self.store)?.membership(&command.user_id)? != MembershipState::Join {
+        if !self.hears(&command.origin)?
+            || State::current(&self.store)?.membership(&command.user_id)? != MembershipState::Join
+        {
             return Ok(());
         }
         let now = self.runtime.platform.now();

@@ -1,5 +1,6 @@
 //! What the [`Directory`](crate::directory) can be asked.
 
+mod destination;
 mod published_room;
 mod registration;
 mod report;
@@ -8,7 +9,9 @@ mod third_party_id;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::{published_room::*, registration::*, report::*, room_alias::*, third_party_id::*};
+pub use self::{
+    destination::*, published_room::*, registration::*, report::*, room_alias::*, third_party_id::*,
+};
 use crate::command;
 
 /// The server's signing keys. They are made at the first call.

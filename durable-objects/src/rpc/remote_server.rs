@@ -1,5 +1,6 @@
 //! What a [`RemoteServer`](crate::remote_server) can be asked.
 
+mod destination;
 mod devices;
 mod transaction;
 
@@ -9,7 +10,7 @@ use ruma::{OwnedRoomId, OwnedServerSigningKeyId};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-pub use self::{devices::*, transaction::*};
+pub use self::{destination::*, devices::*, transaction::*};
 use super::room::LogPosition;
 use crate::command;
 

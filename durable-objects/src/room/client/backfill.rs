@@ -13,7 +13,7 @@ use crate::{
 /// How many events are asked for at the least: one question brings several pages.
 const MIN_EVENTS: u32 = 50;
 /// How many events are asked for at the most.
-const MAX_EVENTS: u32 = 100;
+pub(super) const MAX_EVENTS: u32 = 100;
 /// How many missing events are named.
 const MAX_NAMED: u32 = 20;
 /// How many servers are asked.
@@ -42,7 +42,7 @@ impl RoomEngine {
     }
 
     /// Servers that may know what was before, the one that the room is named after first.
-    fn servers_with_history(&self) -> Result<Vec<OwnedServerName>, MatrixError> {
+    pub(super) fn servers_with_history(&self) -> Result<Vec<OwnedServerName>, MatrixError> {
         let meta = self.store.meta()?;
         let mut servers: Vec<_> =
             self.store.resident_servers("", MAX_SERVERS)?.into_iter().map(|server| server.name).collect();

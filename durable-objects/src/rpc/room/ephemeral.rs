@@ -1,6 +1,6 @@
 //! Receipts and typing.
 
-use ruma::{OwnedEventId, OwnedUserId};
+use ruma::{OwnedEventId, OwnedServerName, OwnedUserId};
 use serde::{Deserialize, Serialize};
 
 use crate::command;
@@ -54,9 +54,12 @@ pub struct NewReceipt {
     pub thread: Option<String>,
 }
 
-/// Users of other servers have read, as their servers say. What does not fit the room is passed over.
+/// Users of another server have read, as it says. What does not fit the room is passed over, and all of a server that
+/// the room bans.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ReceiveReceipts {
+    /// The server that says so.
+    pub origin: OwnedServerName,
     /// The receipts.
     pub receipts: Vec<RemoteReceipt>,
 }
@@ -85,9 +88,12 @@ pub struct SetTyping {
 }
 command!(SetTyping to Room -> ());
 
-/// A user of another server types, or has ceased to, as their server says. Passed over unless they are in the room.
+/// A user of another server types, or has ceased to, as their server says. Passed over unless they are in the room,
+/// and the room does not ban the server.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ReceiveTyping {
+    /// The server that says so.
+    pub origin: OwnedServerName,
     /// The user.
     pub user_id: OwnedUserId,
     /// Whether they type.

@@ -1,9 +1,10 @@
 //! What other servers read of a room. `M_FORBIDDEN` for servers that take no part in it, or that it bans.
 
-use ruma::{OwnedEventId, OwnedServerName};
+use ruma::{MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedServerName, api::Direction};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use super::DatedEvent;
 use crate::command;
 
 /// Events and those before them, the latest first `[S-S §9, backfill]`.
@@ -33,6 +34,18 @@ pub struct ServeMissingEvents {
     pub limit: u64,
 }
 command!(ServeMissingEvents to Room -> Vec<Box<RawValue>>);
+
+/// The event nearest to a time `[S-S §9, timestamp_to_event]`, of those that the server may see.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ServeEventByTimestamp {
+    /// Who asks.
+    pub server: OwnedServerName,
+    /// The time.
+    pub timestamp: MilliSecondsSinceUnixEpoch,
+    /// Forward: at or after it; backward: at or before it.
+    pub direction: Direction,
+}
+command!(ServeEventByTimestamp to Room -> Option<DatedEvent>);
 
 /// One event `[S-S §9, event]`; `None` when it is not of this room.
 #[derive(Debug, Serialize, Deserialize)]
