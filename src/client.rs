@@ -18,6 +18,7 @@ pub mod moderation;
 pub mod presence;
 pub mod profile;
 pub mod push_rules;
+pub mod pusher;
 mod reading;
 pub mod receipt;
 pub mod registration;

@@ -3,6 +3,7 @@
 
 mod destination;
 mod published_room;
+mod pusher_owner;
 mod registration_token;
 mod report;
 mod room_alias;
@@ -18,11 +19,11 @@ use crate::{
     migrations::Migration,
     rpc::directory::{
         CheckRegistrationToken, CreateRegistrationToken, CreateRoomAlias, DeleteRegistrationToken,
-        DeleteReport, DeleteRoomAlias, FindThirdPartyId, GetRegistrationToken, GetReport, GetSigningKeys,
-        HoldRegistrationToken, IsRoomPublished, KeepReport, ListDestinations, ListPublishedRooms,
-        ListRegistrationTokens, ListReports, ListRoomAliases, ListThirdPartyIds, MarkRoomChanged,
-        NoteDestination, PublishRoom, ReplaceRoom, ResolveRoomAlias, SetThirdPartyIds,
-        SettleRegistrationToken, UnpublishRoom, UpdateRegistrationToken,
+        DeleteReport, DeleteRoomAlias, DisownPusher, FindThirdPartyId, GetRegistrationToken, GetReport,
+        GetSigningKeys, HoldRegistrationToken, IsRoomPublished, KeepReport, ListDestinations,
+        ListPublishedRooms, ListRegistrationTokens, ListReports, ListRoomAliases, ListThirdPartyIds,
+        MarkRoomChanged, NoteDestination, OwnPusher, PublishRoom, ReplaceRoom, ResolveRoomAlias,
+        SetThirdPartyIds, SettleRegistrationToken, UnpublishRoom, UpdateRegistrationToken,
     },
 };
 
@@ -39,6 +40,7 @@ impl Engine for DirectoryEngine {
         (11, include_str!("../../schema/directory/0011_published_room.sql")),
         (20, include_str!("../../schema/directory/0020_report.sql")),
         (21, include_str!("../../schema/directory/0021_third_party_id.sql")),
+        (22, include_str!("../../schema/directory/0022_pusher_owner.sql")),
         (30, include_str!("../../schema/directory/0030_destination.sql")),
     ];
 
@@ -73,6 +75,8 @@ impl Engine for DirectoryEngine {
             sync ListReports => list_reports,
             sync GetReport => get_report,
             sync DeleteReport => delete_report,
+            sync OwnPusher => own_pusher,
+            sync DisownPusher => disown_pusher,
             sync SetThirdPartyIds => set_third_party_ids,
             sync ListThirdPartyIds => list_third_party_ids,
             sync FindThirdPartyId => find_third_party_id,

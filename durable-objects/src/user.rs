@@ -13,6 +13,7 @@ mod password;
 mod presence;
 mod profile;
 mod push_rules;
+mod pusher;
 mod reading;
 mod room_task;
 mod session;
@@ -72,6 +73,7 @@ impl Engine for UserEngine {
         (23, include_str!("../../schema/user/0023_dehydrated_device.sql")),
         (30, include_str!("../../schema/user/0030_media.sql")),
         (40, include_str!("../../schema/user/0040_notice_room.sql")),
+        (41, include_str!("../../schema/user/0041_pusher.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -166,6 +168,9 @@ impl UserEngine {
             sync user::SetAccountData => set_account_data,
             sync user::GetAccountData => get_account_data,
             sync user::SetTag => set_tag,
+            sync user::SetPusher => set_pusher,
+            sync user::RemovePusher => remove_pusher,
+            sync user::ListPushers => list_pushers,
             sync user::GetPushRules => get_push_rules,
             sync user::ChangePushRule => change_push_rule,
             sync user::SetMembership => set_membership,

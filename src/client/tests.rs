@@ -11,6 +11,7 @@ mod media;
 mod presence;
 mod propagation;
 mod push_rules;
+mod pushers;
 mod relations;
 mod reports;
 mod rooms;

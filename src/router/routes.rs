@@ -10,6 +10,7 @@ use ruma::api::client::{
     },
     filter::create_filter,
     profile::{get_profile_field, set_profile_field},
+    push::set_pusher,
     tag::create_tag,
 };
 
@@ -21,8 +22,8 @@ use crate::{
     },
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
-        membership, message, moderation, presence, profile, push_rules, receipt, registration, relations,
-        report, room, room_alias, search, session, space, state, sync, to_device, typing,
+        membership, message, moderation, presence, profile, push_rules, pusher, receipt, registration,
+        relations, report, room, room_alias, search, session, space, state, sync, to_device, typing,
     },
     discovery, federation, metrics,
 };
@@ -198,6 +199,8 @@ fn user_data(router: &mut Router) {
     router.add(account_data::delete_tag);
     router.add(presence::set_presence);
     router.add(presence::get_presence);
+    router.add(pusher::get_pushers);
+    router.add_raw::<set_pusher::v3::Request, _, _, _>(pusher::set_pusher);
     router.add(push_rules::get_pushrules_all);
     router.add(push_rules::get_pushrules_global_scope);
     router.add(push_rules::get_pushrule);

@@ -2,6 +2,7 @@
 
 mod destination;
 mod published_room;
+mod pusher_owner;
 mod registration;
 mod report;
 mod room_alias;
@@ -10,7 +11,8 @@ mod third_party_id;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    destination::*, published_room::*, registration::*, report::*, room_alias::*, third_party_id::*,
+    destination::*, published_room::*, pusher_owner::*, registration::*, report::*, room_alias::*,
+    third_party_id::*,
 };
 use crate::command;
 

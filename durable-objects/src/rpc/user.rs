@@ -13,10 +13,12 @@ mod notice_room;
 mod presence;
 mod profile;
 mod push_rules;
+mod pusher;
 mod reading;
 mod sync;
 
 pub use self::{
     account::*, account_data::*, backup::*, dehydrated_device::*, device::*, e2ee::*, filter::*,
-    invitation::*, media::*, notice_room::*, presence::*, profile::*, push_rules::*, reading::*, sync::*,
+    invitation::*, media::*, notice_room::*, presence::*, profile::*, push_rules::*, pusher::*, reading::*,
+    sync::*,
 };
