@@ -9,6 +9,7 @@ mod report;
 mod room_alias;
 mod signing_key;
 mod third_party_id;
+mod user_entry;
 
 use std::rc::Rc;
 
@@ -38,6 +39,7 @@ impl Engine for DirectoryEngine {
         (2, include_str!("../../schema/directory/0002_registration_token.sql")),
         (10, include_str!("../../schema/directory/0010_room_alias.sql")),
         (11, include_str!("../../schema/directory/0011_published_room.sql")),
+        (12, include_str!("../../schema/directory/0012_user_entry.sql")),
         (20, include_str!("../../schema/directory/0020_report.sql")),
         (21, include_str!("../../schema/directory/0021_third_party_id.sql")),
         (22, include_str!("../../schema/directory/0022_pusher_owner.sql")),
@@ -71,6 +73,10 @@ impl Engine for DirectoryEngine {
             sync NoteDestination => note_destination,
             sync ListDestinations => list_destinations,
             async ListPublishedRooms => list_published_rooms,
+            sync crate::rpc::directory::MarkUserChanged => mark_user_changed,
+            sync crate::rpc::directory::SetRoomOpen => set_room_open,
+            sync crate::rpc::directory::ListOpenRooms => list_open_rooms,
+            async crate::rpc::directory::SearchUsers => search_users,
             sync KeepReport => keep_report,
             sync ListReports => list_reports,
             sync GetReport => get_report,

@@ -12,6 +12,7 @@ pub mod engine;
 #[cfg(all(feature = "faults", target_arch = "wasm32"))]
 pub mod faults;
 pub mod federation;
+mod full_text;
 pub mod ledger;
 pub mod log;
 pub mod matrix_error;

@@ -39,6 +39,7 @@ mod tests;
 pub mod threads;
 mod typing;
 mod unread;
+mod user_directory;
 pub mod view;
 mod wake;
 
@@ -76,6 +77,7 @@ pub struct RoomEngine {
     tallies: Tallies,
     listed: Listed,
     lag: Lag,
+    openness: user_directory::Openness,
     importing: Importing,
     guests: Guests,
 }
@@ -87,6 +89,7 @@ impl Engine for RoomEngine {
         (20, include_str!("../../schema/room/0020_device_list.sql")),
         (30, include_str!("../../schema/room/0030_receipt.sql")),
         (11, include_str!("../../schema/room/0011_catalogue.sql")),
+        (12, include_str!("../../schema/room/0012_user_directory.sql")),
         (31, include_str!("../../schema/room/0031_unread.sql")),
         (40, include_str!("../../schema/room/0040_guest.sql")),
     ];
@@ -101,6 +104,7 @@ impl Engine for RoomEngine {
             tallies: Tallies::default(),
             listed: Listed::default(),
             lag: Lag::default(),
+            openness: user_directory::Openness::default(),
             importing: Importing::default(),
             guests: Guests::default(),
         }
@@ -151,6 +155,7 @@ impl Engine for RoomEngine {
             async GetRelations => get_relations,
             sync SearchRoom => search_room,
             async RenderHits => render_hits,
+            sync crate::rpc::room::SearchMembers => search_members,
             async GetThreads => get_threads,
             async FindEventByTimestamp => find_event_by_timestamp,
             async GetState => get_state,

@@ -159,6 +159,7 @@ impl UserEngine {
             sync user::IssueLoginToken => issue_login_token,
             sync user::CheckOpenIdToken => check_open_id_token,
             sync user::GetProfile => get_profile,
+            sync user::GetUserEntry => get_user_entry,
             async user::SetProfileField => set_profile_field,
             sync user::SetPresence => set_presence,
             sync user::GetPresence => get_presence,

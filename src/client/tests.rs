@@ -20,3 +20,5 @@ mod server_notices;
 mod spaces;
 mod sync;
 mod user_data;
+mod user_directory;
+mod visibility;

@@ -22,8 +22,9 @@ use crate::{
     },
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
-        membership, message, moderation, presence, profile, push_rules, pusher, receipt, registration,
-        relations, report, room, room_alias, search, session, space, state, sync, to_device, typing,
+        membership, message, moderation, mutual_rooms, presence, profile, push_rules, pusher, receipt,
+        registration, relations, report, room, room_alias, search, session, space, state, sync, to_device,
+        typing, user_directory,
     },
     discovery, federation, metrics,
 };
@@ -135,6 +136,8 @@ fn rooms(router: &mut Router) {
     router.add(search::search_events);
     router.add(space::get_hierarchy);
     router.add(space::get_summary);
+    router.add(user_directory::search_users);
+    router.add_plain(Method::GET, "/_matrix/client/v1/mutual_rooms", mutual_rooms::get_mutual_rooms);
 }
 
 /// `[C-S §11.2]` Room membership.

@@ -17,6 +17,7 @@ mod nodes;
 mod receipts;
 mod relations;
 mod unread;
+mod user_directory;
 
 use std::{
     cell::{Cell, RefCell},

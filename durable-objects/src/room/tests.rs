@@ -13,4 +13,5 @@ mod local;
 mod peer;
 mod remote;
 mod simulation;
+mod user_directory;
 mod wake;

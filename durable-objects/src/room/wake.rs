@@ -206,6 +206,7 @@ impl RoomEngine {
                 is_done &= self.wake_servers(position).await?;
             }
             is_done &= self.tell_directory().await?;
+            is_done &= self.tell_openness().await?;
             is_done &= self.tell_residents().await?;
             is_done &= self.see_guests_out().await?;
             self.catalogue_sometimes()?;

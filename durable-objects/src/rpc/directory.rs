@@ -7,12 +7,13 @@ mod registration;
 mod report;
 mod room_alias;
 mod third_party_id;
+mod user_entry;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     destination::*, published_room::*, pusher_owner::*, registration::*, report::*, room_alias::*,
-    third_party_id::*,
+    third_party_id::*, user_entry::*,
 };
 use crate::command;
 

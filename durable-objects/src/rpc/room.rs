@@ -23,13 +23,14 @@ mod summary;
 mod sync;
 mod timeline;
 mod upgrade;
+mod user_directory;
 
 use serde::{Deserialize, Serialize};
 
 pub use self::{
     alias::*, creation::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*, import::*,
     inbound::*, media::*, membership::*, presence::*, reader::*, relations::*, report::*, search::*, send::*,
-    space::*, state::*, summary::*, sync::*, timeline::*, upgrade::*,
+    space::*, state::*, summary::*, sync::*, timeline::*, upgrade::*, user_directory::*,
 };
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later

@@ -57,7 +57,10 @@ impl UserEngine {
         Ok(self.account()?.is_some())
     }
 
-    pub(super) fn register_account(&self, command: RegisterAccount) -> Result<Registered, MatrixError> {
+    pub(super) fn register_account(
+        self: &Rc<Self>,
+        command: RegisterAccount,
+    ) -> Result<Registered, MatrixError> {
         let upgrades = match (self.account()?, &command.guest_token_hash) {
             (None, _) => false,
             (Some(account), Some(token_hash)) if account.kind == AccountKind::Guest => {
@@ -83,8 +86,11 @@ impl UserEngine {
             } else {
                 db.execute(INSERT, params![kind, hash.as_ref(), command.is_admin, platform.now()])?;
             }
+            // For the user directory.
+            self.begin_room_task(RoomTask::Profile)?;
             command.login.as_ref().map(|login| self.start_session(login)).transpose()
         })?;
+        self.work_in_background();
         Ok(Registered { user_id, login })
     }
 }

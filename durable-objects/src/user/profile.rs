@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ruma::api::error::ErrorCode;
+use ruma::{OwnedMxcUri, api::error::ErrorCode};
 use serde_json::{Map, Value};
 
 use super::{UserEngine, room_task::RoomTask};
@@ -10,7 +10,10 @@ use crate::{
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
-    rpc::user::{GetProfile, SetProfileField},
+    rpc::{
+        directory::UserEntry,
+        user::{GetProfile, GetUserEntry, SetProfileField},
+    },
 };
 
 /// The whole profile as JSON has fewer bytes than this.
@@ -74,6 +77,20 @@ impl UserEngine {
 
     pub(super) fn get_profile(&self, _: GetProfile) -> Result<Map<String, Value>, MatrixError> {
         Ok(self.profile()?)
+    }
+
+    /// What the user directory shows: nothing of an account that is deactivated.
+    pub(super) fn get_user_entry(&self, _: GetUserEntry) -> Result<Option<UserEntry>, MatrixError> {
+        if self.account()?.is_none_or(|account| account.is_deactivated) {
+            return Ok(None);
+        }
+        let profile = self.profile()?;
+        let text = |name: &str| profile.get(name).and_then(Value::as_str).map(str::to_owned);
+        Ok(Some(UserEntry {
+            user_id: self.user_id()?,
+            display_name: text("displayname"),
+            avatar_url: text("avatar_url").map(OwnedMxcUri::from),
+        }))
     }
 
     pub(super) async fn set_profile_field(

@@ -1,4 +1,5 @@
-//! Work in all of the user's rooms: member events follow the profile, and who deactivates the account leaves.
+//! Work in all of the user's rooms: member events follow the profile, and who deactivates the account leaves. At its
+//! end the user directory hears of it.
 //!
 //! How far it is, is one row, however many rooms there are. A few rooms are done before the request is
 //! answered, the others after it; what fails is tried again by an alarm.
@@ -20,6 +21,7 @@ use crate::{
     params,
     rpc::{
         self,
+        directory::MarkUserChanged,
         room::{ChangeMembership, MemberProfile, MembershipAction, UpdateMemberProfile},
     },
 };
@@ -72,6 +74,13 @@ impl UserEngine {
         self.runtime.db.execute(BEGIN, params![task.name()])
     }
 
+    /// Does what is to be done, after the request that is under way.
+    pub(super) fn work_in_background(self: &Rc<Self>) {
+        if !self.is_working.get() {
+            self.runtime.platform.spawn(work_on(Rc::downgrade(self)).boxed_local());
+        }
+    }
+
     /// Does what is to be done: in the first rooms at once, then in the background.
     pub(super) async fn work_in_rooms(self: &Rc<Self>) -> Result<(), MatrixError> {
         if self.is_working.get() || self.work_some(AT_ONCE).await? {
@@ -95,7 +104,9 @@ impl UserEngine {
         while let Some(progress) = self.next_task()? {
             let rooms = self.rooms_to_do(&progress)?;
             if rooms.is_empty() {
-                self.runtime.db.execute(END, params![progress.task.name(), progress.version])?;
+                if !self.end_task(&progress).await? {
+                    return Ok(true);
+                }
                 continue;
             }
             if left == 0 {
@@ -108,6 +119,30 @@ impl UserEngine {
             left = left.saturating_sub(batch.len());
         }
         Ok(true)
+    }
+
+    /// Tells the user directory, and ends a task; returns whether that could be done. If not, an alarm is set.
+    async fn end_task(&self, progress: &Progress) -> Result<bool, MatrixError> {
+        let told = MarkUserChanged { user_id: self.user_id()? };
+        match rpc::call(self.runtime.platform.as_ref(), &(), &told).await {
+            Err(_) if progress.failures < MAX_FAILURES => {
+                self.retry_later(progress, progress.done, progress.failures).await?;
+                return Ok(false);
+            }
+            Err(error) => log::warn("room task", &format!("the user directory: {error}")),
+            Ok(()) => {}
+        }
+        self.runtime.db.execute(END, params![progress.task.name(), progress.version])?;
+        Ok(true)
+    }
+
+    /// Notes one more failure, and sets the alarm.
+    async fn retry_later(&self, progress: &Progress, done: u32, failures: u32) -> Result<(), MatrixError> {
+        let wait = RETRY_MS.saturating_mul(1 << failures);
+        let at = self.runtime.platform.now().saturating_add(wait);
+        self.note_progress(progress, done, failures.saturating_add(1))?;
+        self.runtime.platform.set_alarm(at).await;
+        Ok(())
     }
 
     fn next_task(&self) -> Result<Option<Progress>, DatabaseError> {
@@ -145,10 +180,7 @@ impl UserEngine {
                     log::warn("room task", &format!("{} in {room_id}: {error}", progress.task.name()));
                 }
                 Err(_) => {
-                    let wait = RETRY_MS.saturating_mul(1 << failures);
-                    let at = self.runtime.platform.now().saturating_add(wait);
-                    self.note_progress(progress, done, failures.saturating_add(1))?;
-                    self.runtime.platform.set_alarm(at).await;
+                    self.retry_later(progress, done, failures).await?;
                     return Ok(false);
                 }
             }

@@ -1,13 +1,12 @@
 //! Searching the room's messages by its full-text index `[C-S §11.13]`.
 
 mod render;
-mod term;
 
 use std::rc::Rc;
 
-use self::term::full_text_query;
 use crate::{
     database::DatabaseError,
+    full_text::Term,
     matrix_error::MatrixError,
     room::{
         RoomEngine,
@@ -15,7 +14,7 @@ use crate::{
         store::{Found, StoredEvent},
         view::View,
     },
-    rpc::room::{Hit, LogPosition, RoomHits, SearchRoom, TimelineFilter},
+    rpc::room::{Hit, LogPosition, RoomHits, SearchKey, SearchQuery, SearchRoom, TimelineFilter},
 };
 
 /// How many matches are read from the index at a time.
@@ -127,6 +126,15 @@ impl RoomEngine {
         }
         Ok(count)
     }
+}
+
+fn full_text_query(query: &SearchQuery) -> Option<String> {
+    let columns = query.keys.iter().map(|key| match key {
+        SearchKey::Body => "body",
+        SearchKey::Name => "name",
+        SearchKey::Topic => "topic",
+    });
+    Term::of_text(&query.term).query_in(&columns.collect::<Vec<_>>())
 }
 
 fn hit(event: &StoredEvent, found: &Found, next: u64) -> Hit {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::command;
+use crate::{command, rpc::directory::UserEntry};
 
 /// The whole profile. `M_NOT_FOUND` when there is no such user.
 #[derive(Debug, Serialize, Deserialize)]
@@ -20,3 +20,8 @@ pub struct SetProfileField {
     pub value: Option<Value>,
 }
 command!(SetProfileField to User -> bool);
+
+/// The user as the user directory is to show them; `None` when it is not to.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetUserEntry {}
+command!(GetUserEntry to User -> Option<UserEntry>);

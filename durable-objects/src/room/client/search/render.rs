@@ -8,9 +8,9 @@ use std::{
 use ruma::api::Direction;
 use serde_json::{Value, json};
 
-use super::term::matching_words;
 use crate::{
     database::DatabaseError,
+    full_text::Term,
     matrix_error::MatrixError,
     room::{
         RoomEngine,
@@ -39,13 +39,14 @@ impl RoomEngine {
         let mut hits = Vec::new();
         let mut shown = Vec::new();
         let mut highlights = BTreeSet::new();
+        let term = Term::of_text(&command.query.term);
         for event_id in command.events {
             let Some(event) = self.store.find_event(&event_id)? else { continue };
             if event.redacted_by.is_some() || !view.shows(&event)? {
                 continue;
             }
             for text in ["body", "name", "topic"].iter().filter_map(|field| event.pdu.content_str(field)) {
-                highlights.extend(matching_words(&command.query.term, &text));
+                highlights.extend(term.matching_words(&text));
             }
             let context =
                 command.context.map(|wanted| self.hit_context(&view, &event, wanted)).transpose()?;
