@@ -154,6 +154,7 @@ impl Engine for RoomEngine {
             async GetContext => get_context,
             async GetRelations => get_relations,
             sync SearchRoom => search_room,
+            sync crate::rpc::room::ListNotifications => list_notifications,
             async RenderHits => render_hits,
             sync crate::rpc::room::SearchMembers => search_members,
             async GetThreads => get_threads,

@@ -205,6 +205,7 @@ impl UserEngine {
             sync user::GetDehydratedEvents => get_dehydrated_events,
             sync user::OpenRoom => open_room,
             sync user::ListReadableRooms => list_readable_rooms,
+            sync user::ListNotifyingRooms => list_notifying_rooms,
             sync user::PrepareInvitation => prepare_invitation,
             sync user::Sync => sync,
             sync user::StoreSeen => store_seen,

@@ -12,7 +12,7 @@ use ruma::{
         AnySyncTimelineEvent,
         room::power_levels::{RoomPowerLevels, RoomPowerLevelsEventContent, RoomPowerLevelsSource},
     },
-    push::{PushConditionPowerLevelsCtx, PushConditionRoomCtx, Ruleset},
+    push::{Action, PushConditionPowerLevelsCtx, PushConditionRoomCtx, Ruleset},
     room_version_rules::AuthorizationRules,
     serde::Raw,
 };
@@ -21,8 +21,10 @@ use serde_json::value::RawValue;
 use crate::event::Pdu;
 
 /// What an event is to a user who has not read it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Notification {
+    /// What the rule says is to be done.
+    pub actions: Vec<Action>,
     /// Whether it is of special interest, such as a mention of the user.
     pub is_highlight: bool,
 }
@@ -35,7 +37,8 @@ pub fn evaluate(rules: &Ruleset, event: &Pdu, room: &PushConditionRoomCtx) -> Op
     let matching = pin!(rules.get_match(&event, room));
     let Poll::Ready(rule) = matching.poll(&mut Context::from_waker(Waker::noop())) else { return None };
     let rule = rule?;
-    rule.triggers_notification().then(|| Notification { is_highlight: rule.triggers_highlight() })
+    rule.triggers_notification()
+        .then(|| Notification { actions: rule.actions().to_vec(), is_highlight: rule.triggers_highlight() })
 }
 
 /// What rules need to know of who may notify the whole room.

@@ -8,6 +8,7 @@ mod encryption;
 mod invitations;
 mod management;
 mod media;
+mod notifications;
 mod presence;
 mod propagation;
 mod push_rules;

@@ -22,9 +22,9 @@ use crate::{
     },
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
-        membership, message, moderation, mutual_rooms, presence, profile, push_rules, pusher, receipt,
-        registration, relations, report, room, room_alias, search, session, space, state, sync, to_device,
-        typing, user_directory,
+        membership, message, moderation, mutual_rooms, notifications, presence, profile, push_rules, pusher,
+        receipt, registration, relations, report, room, room_alias, search, session, space, state, sync,
+        to_device, typing, user_directory,
     },
     discovery, federation, metrics,
 };
@@ -213,6 +213,7 @@ fn user_data(router: &mut Router) {
     router.add(push_rules::set_pushrule_actions);
     router.add(push_rules::get_pushrule_enabled);
     router.add(push_rules::set_pushrule_enabled);
+    router.add(notifications::get_notifications);
 }
 
 /// `[C-S §11.14, §11.15]` Messages to devices, and end-to-end encryption.

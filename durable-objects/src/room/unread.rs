@@ -4,6 +4,7 @@
 //! time are weighed by their push rules, each once. What came of it is kept in memory, and written down after every
 //! [`WRITE_AFTER`] events: at most so many are weighed again after a restart.
 
+mod notifications;
 mod tally;
 
 use std::{cell::RefCell, collections::BTreeMap};
@@ -19,7 +20,7 @@ use selvedge_protocol::{
 };
 use serde::Deserialize;
 
-use self::tally::Read;
+pub(super) use self::tally::Read;
 pub use self::tally::{Count, Tally};
 use super::{RoomEngine, state::State, store::StoredEvent, threads, view::View};
 use crate::{

@@ -11,6 +11,7 @@ mod import;
 mod inbound;
 mod media;
 mod membership;
+mod notifications;
 mod presence;
 mod reader;
 mod relations;
@@ -29,8 +30,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     alias::*, creation::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*, import::*,
-    inbound::*, media::*, membership::*, presence::*, reader::*, relations::*, report::*, search::*, send::*,
-    space::*, state::*, summary::*, sync::*, timeline::*, upgrade::*, user_directory::*,
+    inbound::*, media::*, membership::*, notifications::*, presence::*, reader::*, relations::*, report::*,
+    search::*, send::*, space::*, state::*, summary::*, sync::*, timeline::*, upgrade::*, user_directory::*,
 };
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later

@@ -1,6 +1,6 @@
 //! What the account has to do with reading a room.
 
-use ruma::events::room::member::MembershipState;
+use ruma::{OwnedRoomId, events::room::member::MembershipState};
 
 use super::{
     UserEngine,
@@ -11,7 +11,7 @@ use crate::{
     rpc::{
         room::LogPosition,
         sync_token::SyncToken,
-        user::{ListReadableRooms, OpenRoom, OpenedRoom, ReadableRooms},
+        user::{ListNotifyingRooms, ListReadableRooms, NotifyingRooms, OpenRoom, OpenedRoom, ReadableRooms},
     },
 };
 
@@ -32,12 +32,24 @@ impl UserEngine {
     }
 
     pub(super) fn list_readable_rooms(&self, _: ListReadableRooms) -> Result<ReadableRooms, MatrixError> {
-        let stream = Stream::load(self.runtime.db.as_ref())?;
         let kinds = [MembershipState::Join, MembershipState::Leave, MembershipState::Ban];
-        let mut rows = self.memberships().of_kinds(&kinds)?;
+        Ok(ReadableRooms { ignored_users: self.ignored_users()?, rooms: self.latest_rooms(&kinds)? })
+    }
+
+    pub(super) fn list_notifying_rooms(&self, _: ListNotifyingRooms) -> Result<NotifyingRooms, MatrixError> {
+        Ok(NotifyingRooms {
+            ignored_users: self.ignored_users()?,
+            push_rules: self.changed_push_rules()?,
+            rooms: self.latest_rooms(&[MembershipState::Join])?,
+        })
+    }
+
+    /// The rooms with memberships of some kinds that are not forgotten, those first that changed last.
+    fn latest_rooms(&self, kinds: &[MembershipState]) -> Result<Vec<OwnedRoomId>, MatrixError> {
+        let stream = Stream::load(self.runtime.db.as_ref())?;
+        let mut rows = self.memberships().of_kinds(kinds)?;
         rows.retain(|row| !row.is_forgotten);
         rows.sort_by_key(|row| std::cmp::Reverse(stream.changed_at(row.room)));
-        let rooms = rows.into_iter().map(|row| row.room_id).collect();
-        Ok(ReadableRooms { ignored_users: self.ignored_users()?, rooms })
+        Ok(rows.into_iter().map(|row| row.room_id).collect())
     }
 }

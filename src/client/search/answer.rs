@@ -79,11 +79,11 @@ pub async fn render(
         highlights.extend(room.highlights);
         state.extend(room.state.map(|state| (room_id, state)));
     }
-    page.found.retain(|found| rendered.contains_key(&found.hit.event_id));
+    page.found.retain(|found| rendered.contains_key(&found.item.event_id));
     let groups = groups(criteria, &page)?;
     let results = page.found.iter().filter_map(|found| {
-        let hit = rendered.remove(&found.hit.event_id)?;
-        Some(ResultOfSearch { context: hit.context, rank: found.hit.rank, result: hit.event })
+        let hit = rendered.remove(&found.item.event_id)?;
+        Some(ResultOfSearch { context: hit.context, rank: found.item.rank, result: hit.event })
     });
     let room_events = RoomEvents {
         count: page.count,
@@ -106,7 +106,7 @@ async fn render_rooms(
 ) -> Result<Vec<(OwnedRoomId, RenderedHits)>, MatrixError> {
     let mut events: BTreeMap<&OwnedRoomId, Vec<OwnedEventId>> = BTreeMap::new();
     for found in found {
-        events.entry(&found.room_id).or_default().push(found.hit.event_id.clone());
+        events.entry(&found.room_id).or_default().push(found.item.event_id.clone());
     }
     let around = &criteria.event_context;
     let context = has_context.then(|| HitContext {
@@ -140,7 +140,7 @@ fn groups(
                 groups.insert("room_id", group(page, scope, |found| !found.is_last_of_room)?);
             }
             Some(GroupingKey::Sender) => {
-                let scope = |found: &Found| Scope::Sender(found.hit.sender.clone());
+                let scope = |found: &Found| Scope::Sender(found.item.sender.clone());
                 groups.insert("sender", group(page, scope, |_| page.has_more)?);
             }
             _ => return Err(MatrixError::invalid_param("Results are grouped by room_id or sender")),
@@ -166,7 +166,7 @@ fn group(
         let order = groups.len().saturating_add(1);
         let group =
             groups.entry(name).or_insert_with(|| Group { next_batch: None, order, results: Vec::new() });
-        group.results.push(found.hit.event_id.clone());
+        group.results.push(found.item.event_id.clone());
         group.next_batch = has_more(found).then(|| page.end.within(scope).write()).transpose()?;
     }
     Ok(groups)

@@ -1,6 +1,6 @@
 //! Asking the rooms, and putting what they find in order.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use ruma::OwnedRoomId;
@@ -10,7 +10,10 @@ use selvedge_durable_objects::{
 };
 
 use super::token::{Scope, Token};
-use crate::context::Ctx;
+use crate::{
+    client::merge::{List, Merged, merge},
+    context::Ctx,
+};
 
 /// How many rooms are searched: those that changed last.
 const MAX_ROOMS: usize = 500;
@@ -40,14 +43,7 @@ pub struct Search<'c> {
 }
 
 /// A result.
-pub struct Found {
-    /// Where.
-    pub room_id: OwnedRoomId,
-    /// What.
-    pub hit: Hit,
-    /// Whether the room has none after it.
-    pub is_last_of_room: bool,
-}
+pub type Found = Merged<Hit>;
 
 /// A page of results.
 pub struct Page {
@@ -127,48 +123,24 @@ impl Search<'_> {
             query: self.query.clone(),
             filter: filter.clone(),
             by_rank: self.by_rank,
-            from: self.token.reached(&room_id),
+            from: self.token.cursors.reached(&room_id),
             limit: self.limit,
         };
         let hits = self.ctx.call(&room_id, &command).await?;
         Ok((room_id, hits))
     }
 
-    /// Puts together what the rooms found. Within a room its own order stands.
+    /// Puts together what the rooms found.
     fn merge(&self, rooms: Vec<(OwnedRoomId, RoomHits)>) -> Page {
         let mut end = self.token.clone();
-        let mut count = 0_u64;
-        let mut has_more = false;
-        let mut queues = Vec::with_capacity(rooms.len());
-        for (room_id, hits) in rooms {
-            count = count.saturating_add(hits.count);
-            has_more |= hits.end.is_some();
-            if let (Some(reached), true) = (hits.end, hits.hits.is_empty()) {
-                end.reach(&room_id, reached);
-            }
-            queues.push((room_id, VecDeque::from(hits.hits), hits.end));
-        }
-        let mut found = Vec::new();
-        while found.len() < self.limit as usize {
-            let next = queues.iter_mut().filter(|(_, queue, _)| !queue.is_empty());
-            let next = next.max_by(|(_, left, _), (_, right, _)| self.compare(left.front(), right.front()));
-            let Some((room_id, queue, rest)) = next else { break };
-            let Some(hit) = queue.pop_front() else { break };
-            let is_drained = queue.is_empty();
-            // Past what the room looked at besides, once nothing is left of what it found there.
-            end.reach(room_id, rest.filter(|_| is_drained).unwrap_or(hit.next));
-            let is_last_of_room = is_drained && rest.is_none();
-            found.push(Found { room_id: room_id.clone(), hit, is_last_of_room });
-        }
-        has_more |= found.len() >= self.limit as usize;
+        let count = rooms.iter().map(|(_, hits)| hits.count).fold(0, u64::saturating_add);
+        let lists =
+            rooms.into_iter().map(|(room_id, hits)| List { room_id, items: hits.hits.into(), end: hits.end });
+        let compare = |left: &Hit, right: &Hit| {
+            if self.by_rank { left.rank.total_cmp(&right.rank) } else { left.ts.cmp(&right.ts) }
+        };
+        let limit = self.limit as usize;
+        let (found, has_more) = merge(lists.collect(), limit, &mut end.cursors, compare, |hit| hit.next);
         Page { found, count, end, has_more }
-    }
-
-    fn compare(&self, left: Option<&Hit>, right: Option<&Hit>) -> std::cmp::Ordering {
-        let (Some(left), Some(right)) = (left, right) else { return std::cmp::Ordering::Equal };
-        if self.by_rank {
-            return left.rank.total_cmp(&right.rank);
-        }
-        left.ts.cmp(&right.ts)
     }
 }

@@ -1,15 +1,11 @@
-//! Where a search goes on: how far each room that had results on earlier pages was read.
-
-use std::collections::BTreeMap;
+//! Where a search goes on.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ruma::{OwnedRoomId, OwnedUserId, RoomId};
-use selvedge_durable_objects::{matrix_error::MatrixError, rpc::room::LogPosition};
+use ruma::{OwnedRoomId, OwnedUserId};
+use selvedge_durable_objects::matrix_error::MatrixError;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
-/// How many bytes of a room id's hash stand for it.
-const HASH: usize = 6;
+use crate::client::merge::Cursors;
 
 /// A `next_batch`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,8 +13,8 @@ pub struct Token {
     by_rank: bool,
     /// Of which results this is about.
     pub scope: Scope,
-    /// By the room's hash.
-    read: BTreeMap<String, u64>,
+    /// How far the rooms were read.
+    pub cursors: Cursors,
 }
 
 /// A part of the results.
@@ -35,7 +31,7 @@ pub enum Scope {
 impl Token {
     /// Before all results.
     pub fn start(by_rank: bool) -> Self {
-        Self { by_rank, scope: Scope::All, read: BTreeMap::new() }
+        Self { by_rank, scope: Scope::All, cursors: Cursors::default() }
     }
 
     /// Reads what [`Self::write`] wrote for a search with the same order. `M_INVALID_PARAM`.
@@ -43,9 +39,7 @@ impl Token {
         let bytes = URL_SAFE_NO_PAD.decode(text).ok();
         let token: Option<Self> = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         token
-            .filter(|token| {
-                token.by_rank == by_rank && token.read.values().all(|to| *to <= LogPosition::MAX.0)
-            })
+            .filter(|token| token.by_rank == by_rank && token.cursors.are_valid())
             .ok_or_else(|| MatrixError::invalid_param("`next_batch` is not of this search"))
     }
 
@@ -58,19 +52,4 @@ impl Token {
     pub fn within(&self, scope: Scope) -> Self {
         Self { scope, ..self.clone() }
     }
-
-    /// How far a room was read; `None` when it was not.
-    pub fn reached(&self, room_id: &RoomId) -> Option<u64> {
-        self.read.get(&hash(room_id)).copied()
-    }
-
-    /// A room was read so far.
-    pub fn reach(&mut self, room_id: &RoomId, to: u64) {
-        self.read.insert(hash(room_id), to);
-    }
-}
-
-fn hash(room_id: &RoomId) -> String {
-    let hash = Sha256::digest(room_id.as_bytes());
-    URL_SAFE_NO_PAD.encode(hash.get(..HASH).unwrap_or_default())
 }

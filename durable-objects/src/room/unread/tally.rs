@@ -59,10 +59,10 @@ impl Read {
         self.0.get("").copied().unwrap_or_default()
     }
 
-    fn covers(&self, event: &Unread) -> bool {
-        let thread = event.root.as_deref().unwrap_or(MAIN);
-        let up_to = self.0.get(thread).copied().unwrap_or_default().max(self.everywhere());
-        event.position <= up_to
+    /// Whether an event was read; `root` is that of its thread, `None` in the main timeline.
+    pub fn covers(&self, position: LogPosition, root: Option<&str>) -> bool {
+        let up_to = self.0.get(root.unwrap_or(MAIN)).copied().unwrap_or_default();
+        position <= up_to.max(self.everywhere())
     }
 }
 
@@ -77,7 +77,7 @@ impl Tally {
 
     /// Takes out what was read.
     pub fn forget_read(&mut self, read: &Read) {
-        self.events.retain(|event| !read.covers(event));
+        self.events.retain(|event| !read.covers(event.position, event.root.as_deref()));
     }
 
     /// Takes out an event, for it was redacted.

@@ -2,6 +2,7 @@
 
 use ruma::{OwnedRoomId, OwnedUserId};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use crate::{command, rpc::room::LogPosition};
 
@@ -19,6 +20,22 @@ command!(OpenRoom to User -> OpenedRoom);
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ListReadableRooms {}
 command!(ListReadableRooms to User -> ReadableRooms);
+
+/// Asked before a client lists notifications: the rooms in which the user is joined, and their rules.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ListNotifyingRooms {}
+command!(ListNotifyingRooms to User -> NotifyingRooms);
+
+/// See [`ListNotifyingRooms`].
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct NotifyingRooms {
+    /// Users whose events are left out `[C-S §11.25]`.
+    pub ignored_users: Vec<OwnedUserId>,
+    /// The content of the user's `m.push_rules`; `None` when they have changed none.
+    pub push_rules: Option<Box<RawValue>>,
+    /// The rooms, those first that changed last.
+    pub rooms: Vec<OwnedRoomId>,
+}
 
 /// See [`ListReadableRooms`].
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
