@@ -29,11 +29,14 @@ mod resolve;
 
 use std::rc::Rc;
 
-use ruma::{OwnedServerName, OwnedUserId, ServerName, room_version_rules::RoomVersionRules};
+use ruma::{
+    OwnedServerName, OwnedUserId, ServerName, api::error::ErrorCode, room_version_rules::RoomVersionRules,
+};
 use selvedge_protocol::{
     auth::Rejection,
     event::{BuildError, ParseError, Pdu},
     nid::EventNid,
+    relations::RelationError,
 };
 
 pub use self::{
@@ -65,6 +68,12 @@ pub enum CommitError {
     /// The content or its size is not what an event can have.
     #[error(transparent)]
     Malformed(#[from] BuildError),
+    /// The sender has made the same annotation of the same event already `[C-S §11.3, annotations]`.
+    #[error("the sender has annotated the event so already")]
+    DuplicateAnnotation,
+    /// The event may not relate to another in this way.
+    #[error(transparent)]
+    Relation(#[from] RelationError),
     /// There is no such room here, or it has no state yet.
     #[error("no such room")]
     NoRoom,
@@ -93,6 +102,10 @@ impl From<CommitError> for MatrixError {
                 Self::too_large("The event is too large")
             }
             CommitError::Malformed(error) => Self::bad_json(format!("Not an event: {error}")),
+            CommitError::DuplicateAnnotation => {
+                Self::new(400, ErrorCode::DuplicateAnnotation, "You have reacted to this event so already")
+            }
+            CommitError::Relation(error) => Self::new(400, ErrorCode::Unknown, error.to_string()),
             CommitError::OtherRoom => Self::bad_json("The event is of another room"),
             CommitError::NoRoom => Self::not_found("There is no such room"),
             CommitError::RoomExists => Self::room_in_use("The room exists already"),

@@ -134,6 +134,30 @@ fn recursion_finds_what_relates_to_what_relates() {
 }
 
 #[test]
+fn one_reacts_once_in_a_way_and_starts_no_thread_in_a_thread() {
+    let (alice, bob, room_id) = two_in_a_room();
+    let event = say(&alice, &room_id, "1", "x");
+    let reaction = react(&bob, &room_id, &event, "2", "a");
+    let again = |client: &Client, txn: &str, key: &str| {
+        let relates_to = json!({"rel_type": "m.annotation", "event_id": event, "key": key});
+        let target = path(&room_id, &format!("send/m.reaction/{txn}"));
+        client.request("PUT", &target, json!({ "m.relates_to": relates_to }))
+    };
+    let (status, error) = again(&bob, "3", "a");
+    assert_eq!((status, &error["errcode"]), (400, &json!("M_DUPLICATE_ANNOTATION")));
+    assert_eq!(again(&bob, "2", "a").1["event_id"], *reaction);
+    assert_eq!(again(&bob, "4", "b").0, 200);
+    assert_eq!(again(&alice, "5", "a").0, 200);
+    redact(&bob, &room_id, &reaction, "6");
+    assert_eq!(again(&bob, "7", "a").0, 200);
+
+    let inner = reply(&alice, &room_id, &event, "8");
+    let relates_to = json!({"rel_type": "m.thread", "event_id": inner});
+    let content = json!({"body": "deeper", "m.relates_to": relates_to});
+    bob.refused("PUT", &path(&room_id, "send/m.room.message/9"), content, 400, "M_UNKNOWN");
+}
+
+#[test]
 fn threads_come_by_their_last_event() {
     let (alice, bob, room_id) = two_in_a_room();
     let first = say(&alice, &room_id, "a", "first");

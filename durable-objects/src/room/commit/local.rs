@@ -10,6 +10,7 @@ use selvedge_protocol::{
     auth::{auth_types_for_event, check_create},
     event::{Author, BuildError, EventBuilder, EventReference, MAX_PREV_EVENTS, Pdu},
     json::{Object, Strictness, canonicalize},
+    relations::{self, Relation},
     state_tree::StateRoot,
 };
 
@@ -321,6 +322,24 @@ impl Session<'_, '_> {
             && !self.may_redact(pdu, parents.before, &target.pdu)?
         {
             return Err(CommitError::RedactionForbidden);
+        }
+        self.check_relation(pdu)
+    }
+
+    /// What this server does not let its users do. Other servers may, and clients have to cope.
+    fn check_relation(&self, pdu: &Pdu) -> Result<(), CommitError> {
+        let Some(relation) = relations::relation(pdu) else { return Ok(()) };
+        let parent = &*relation.event_id;
+        if relation.rel_type == Relation::ANNOTATION
+            && let Some(key) = relation.key.as_deref()
+            && self.writer.has_annotated(parent, pdu.sender(), pdu.event_type(), key)?
+        {
+            return Err(CommitError::DuplicateAnnotation);
+        }
+        if relation.rel_type == Relation::THREAD
+            && let Some(parent) = self.writer.find_event(parent)?
+        {
+            relations::check_new_relation(&relation, &parent.pdu)?;
         }
         Ok(())
     }
