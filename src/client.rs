@@ -18,6 +18,7 @@ pub mod message;
 pub mod moderation;
 pub mod mutual_rooms;
 pub mod notifications;
+pub mod peeking;
 pub mod presence;
 pub mod profile;
 pub mod push_rules;
@@ -38,6 +39,7 @@ pub mod sync;
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 mod tests;
 mod third_party_invite;
+pub mod thirdparty;
 pub mod to_device;
 pub mod typing;
 pub mod user_directory;

@@ -9,6 +9,7 @@ mod invitations;
 mod management;
 mod media;
 mod notifications;
+mod peeking;
 mod presence;
 mod propagation;
 mod push_rules;

@@ -12,6 +12,10 @@ use ruma::api::client::{
     profile::{get_profile_field, set_profile_field},
     push::set_pusher,
     tag::create_tag,
+    thirdparty::{
+        get_location_for_protocol, get_location_for_room_alias, get_protocol, get_user_for_protocol,
+        get_user_for_user_id,
+    },
 };
 
 use super::{Incoming, Router};
@@ -22,9 +26,9 @@ use crate::{
     },
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
-        membership, message, moderation, mutual_rooms, notifications, presence, profile, push_rules, pusher,
-        receipt, registration, relations, report, room, room_alias, search, session, space, state, sync,
-        to_device, typing, user_directory,
+        membership, message, moderation, mutual_rooms, notifications, peeking, presence, profile, push_rules,
+        pusher, receipt, registration, relations, report, room, room_alias, search, session, space, state,
+        sync, thirdparty, to_device, typing, user_directory,
     },
     discovery, federation, metrics,
 };
@@ -40,6 +44,7 @@ pub fn add_all(router: &mut Router) {
     rooms(router);
     membership(router);
     room_directory(router);
+    third_party_networks(router);
     router.add(sync::sync_events);
     #[cfg(target_arch = "wasm32")]
     crate::media::routes::add_all(router);
@@ -130,6 +135,8 @@ fn rooms(router: &mut Router) {
     router.add(relations::get_relating_events_with_rel_type);
     router.add(relations::get_relating_events_with_rel_type_and_event_type);
     router.add(relations::get_threads);
+    router.add(peeking::get_current_state);
+    router.add(peeking::listen_to_new_events);
     router.add(report::report_content);
     router.add(report::report_room);
     router.add(report::report_user);
@@ -166,6 +173,16 @@ fn room_directory(router: &mut Router) {
     router.add(directory::set_room_visibility);
     router.add(directory::get_public_rooms);
     router.add(directory::get_public_rooms_filtered);
+}
+
+/// `[C-S §11.19]` Third-party networks.
+fn third_party_networks(router: &mut Router) {
+    router.add(thirdparty::get_protocols);
+    router.add(thirdparty::no_such_protocol::<get_protocol::v3::Request>);
+    router.add(thirdparty::no_such_protocol::<get_location_for_protocol::v3::Request>);
+    router.add(thirdparty::no_such_protocol::<get_user_for_protocol::v3::Request>);
+    router.add(thirdparty::none_known::<get_location_for_room_alias::v3::Request>);
+    router.add(thirdparty::none_known::<get_user_for_user_id::v3::Request>);
 }
 
 /// `[C-S §5.7.6]` Contact information.

@@ -12,7 +12,7 @@ use crate::{
     database::{DatabaseError, DatabaseExt, Row},
     matrix_error::MatrixError,
     params,
-    rpc::user::{GetAccountData, SetAccountData, SetTag},
+    rpc::user::{GetAccountData, ListRoomAccountData, SetAccountData, SetTag},
 };
 
 /// The largest content, in bytes.
@@ -119,6 +119,14 @@ impl UserEngine {
         };
         let content = content.ok_or_else(|| MatrixError::not_found("No account data of this type"))?;
         Ok(RawValue::from_string(content)?)
+    }
+
+    pub(super) fn list_room_account_data(
+        &self,
+        command: ListRoomAccountData,
+    ) -> Result<Vec<Box<RawValue>>, MatrixError> {
+        let entries = self.runtime.db.query(OF_ROOM, params![command.room_id.as_str()], Entry::read)?;
+        Ok(entries.iter().map(Entry::event).collect::<Result<_, _>>()?)
     }
 
     pub(super) fn set_tag(&self, command: SetTag) -> Result<(), MatrixError> {

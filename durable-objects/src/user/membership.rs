@@ -40,6 +40,9 @@ impl UserEngine {
         let predecessor =
             command.predecessor.filter(|_| is_new && command.membership == MembershipState::Join);
         let room_id = command.room_id.clone();
+        if is_new && command.membership == MembershipState::Join {
+            self.will_greet(room_id.clone());
+        }
         let forgets_left_rooms = self.runtime.platform.config().forget_left_rooms;
         let db = self.runtime.db.as_ref();
         db.transaction(|| -> Result<(), MatrixError> {

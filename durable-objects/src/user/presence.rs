@@ -8,10 +8,10 @@ mod share;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
 };
 
-use ruma::{OwnedUserId, presence::PresenceState};
+use ruma::{OwnedRoomId, OwnedUserId, presence::PresenceState};
 
 pub(super) use self::section::presence_section;
 use super::UserEngine;
@@ -19,7 +19,7 @@ use crate::{
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
-    rpc::user::{GetPresence, NotePresence, Presence, SetPresence},
+    rpc::user::{GetPresence, GreetUser, NotePresence, Presence, SetPresence},
 };
 
 /// After how long without doing anything an online user is shown as unavailable, in milliseconds.
@@ -47,6 +47,8 @@ pub(super) struct PresenceMemory {
     /// Whether others are to be told.
     is_changed: Cell<bool>,
     others: RefCell<BTreeMap<OwnedUserId, Other>>,
+    /// Rooms that the user has just joined, and whose members do not know yet how they appear.
+    joined: RefCell<BTreeSet<OwnedRoomId>>,
 }
 
 /// How another user appears.
@@ -222,6 +224,19 @@ impl UserEngine {
             }
         }
         self.appearance()
+    }
+
+    /// The user has joined a room: its members are to be greeted.
+    pub(super) fn will_greet(&self, room_id: OwnedRoomId) {
+        self.presence.joined.borrow_mut().insert(room_id);
+    }
+
+    pub(super) fn greet_user(&self, command: GreetUser) -> Result<Option<Presence>, MatrixError> {
+        if command.presence.presence != PresenceState::Offline {
+            self.note_presence(NotePresence { updates: vec![command.presence] })?;
+        }
+        let own = self.appearance()?;
+        Ok((own.presence != PresenceState::Offline).then_some(own))
     }
 
     pub(super) fn note_presence(&self, command: NotePresence) -> Result<(), MatrixError> {

@@ -28,6 +28,14 @@ pub struct GetAccountData {
 }
 command!(GetAccountData to User -> Box<RawValue>);
 
+/// All account data of a room: events.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct ListRoomAccountData {
+    /// The room.
+    pub room_id: OwnedRoomId,
+}
+command!(ListRoomAccountData to User -> Vec<Box<RawValue>>);
+
 /// Tags a room, or takes a tag away `[C-S §11.18]`.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct SetTag {

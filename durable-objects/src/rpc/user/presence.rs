@@ -48,3 +48,11 @@ pub struct NotePresence {
     pub updates: Vec<Presence>,
 }
 command!(NotePresence to User -> ());
+
+/// A user has joined a room that this user is in: replies with how this user appears, unless offline.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GreetUser {
+    /// How the other appears.
+    pub presence: Presence,
+}
+command!(GreetUser to User -> Option<Presence>);

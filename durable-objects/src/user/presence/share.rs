@@ -17,7 +17,7 @@ use crate::{
         self,
         remote_server::{Keep, OutboundEdu, SendEdus},
         room::GetAudience,
-        user::NotePresence,
+        user::{GreetUser, NotePresence},
     },
     user::UserEngine,
 };
@@ -36,6 +36,16 @@ impl UserEngine {
 
     /// Tells others, after the answer, if the command at hand changed how the user appears.
     pub(in crate::user) fn share_presence(self: &Rc<Self>) {
+        let joined = self.presence.joined.take();
+        if !joined.is_empty() {
+            let engine = Rc::clone(self);
+            let task = async move {
+                if let Err(error) = engine.greet(joined).await {
+                    log::warn("presence", &error.to_string());
+                }
+            };
+            self.runtime.platform.spawn(task.boxed_local());
+        }
         if self.presence.is_changed.take() {
             let engine = Rc::clone(self);
             let task = async move {
@@ -45,6 +55,29 @@ impl UserEngine {
             };
             self.runtime.platform.spawn(task.boxed_local());
         }
+    }
+
+    /// Greets the members of this server in rooms that the user has joined: each learns how the other appears.
+    async fn greet(&self, rooms: BTreeSet<OwnedRoomId>) -> Result<(), MatrixError> {
+        let command = GreetUser { presence: self.appearance()? };
+        let own = &command.presence.user_id;
+        let platform = self.runtime.platform.as_ref();
+        let ask = GetAudience { of: vec![own.clone()] };
+        let mut users: BTreeSet<OwnedUserId> = BTreeSet::new();
+        for room_id in rooms {
+            users.extend(rpc::call(platform, &room_id, &ask).await?.users);
+        }
+        users.remove(own);
+        let greeted = stream::iter(users)
+            .map(|user_id| {
+                let command = &command;
+                async move { rpc::call(platform, user_id.localpart(), command).await }
+            })
+            .buffer_unordered(CONCURRENCY)
+            .collect::<Vec<_>>()
+            .await;
+        let updates: Vec<_> = greeted.into_iter().filter_map(Result::ok).flatten().collect();
+        if updates.is_empty() { Ok(()) } else { self.note_presence(NotePresence { updates }) }
     }
 
     async fn tell_presence(&self) -> Result<(), MatrixError> {
