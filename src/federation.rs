@@ -13,3 +13,6 @@ pub mod pdu;
 pub mod query;
 pub mod space;
 pub mod transaction;
+
+#[cfg(test)]
+mod tests;

@@ -122,6 +122,13 @@ impl Client {
         parsed(answer)
     }
 
+    /// Status and body of the answer to a request that somebody else made.
+    pub fn exchange(&self, request: Request<Vec<u8>>) -> (u16, Value) {
+        let answer = self.world.block_on(answer(&self.world, request));
+        self.world.settle();
+        parsed(answer)
+    }
+
     fn answer(&self, method: &str, target: &str, body: Vec<u8>) -> LocalBoxFuture<'static, Answer> {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let mut request = Request::builder().method(method).uri(target).body(body).unwrap();

@@ -163,6 +163,7 @@ impl UserEngine {
             async user::SetProfileField => set_profile_field,
             sync user::SetPresence => set_presence,
             sync user::GetPresence => get_presence,
+            sync user::GetSeenPresence => get_seen_presence,
             sync user::NotePresence => note_presence,
             sync user::GreetUser => greet_user,
             sync user::StoreFilter => store_filter,

@@ -8,7 +8,7 @@ use ruma::{
 };
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
-    rpc::user::{GetPresence, JoinedRooms, SetPresence},
+    rpc::user::{GetPresence, GetSeenPresence, JoinedRooms, Presence, SetPresence},
 };
 
 use crate::{context::Ctx, extract::ClientAuth};
@@ -25,15 +25,18 @@ pub async fn set_presence(
     Ok(set_presence::Response::new())
 }
 
-/// `GET /_matrix/client/v3/presence/{userId}/status`: for who shares a room with the user. What users of
-/// other servers look like is not kept, but told to clients as it comes.
+/// `GET /_matrix/client/v3/presence/{userId}/status`: for who shares a room with the user. How users of other
+/// servers appear is not kept, but told to clients as it comes: of these it is what was told last.
 pub async fn get_presence(
     ctx: Ctx,
     auth: ClientAuth,
     request: get_presence::Request,
 ) -> Result<get_presence::Response, MatrixError> {
     if request.user_id.server_name() != ctx.server_name() {
-        return Err(MatrixError::not_found("The presence of this user is not known here"));
+        let command = GetSeenPresence { user_id: request.user_id };
+        let seen = ctx.call(auth.localpart(), &command).await?;
+        let unknown = || MatrixError::not_found("The presence of this user is not known here");
+        return Ok(answer(seen.ok_or_else(unknown)?));
     }
     let rooms = if request.user_id == auth.user_id {
         None
@@ -47,10 +50,14 @@ pub async fn get_presence(
         }
         presence => presence?,
     };
+    Ok(answer(presence))
+}
+
+fn answer(presence: Presence) -> get_presence::Response {
     let mut response = get_presence::Response::new(presence.presence);
     response.status_msg = presence.status_msg;
     response.currently_active = Some(presence.currently_active);
     response.last_active_ago =
         UInt::new(presence.last_active_ago).map(|ago| Duration::from_millis(ago.into()));
-    Ok(response)
+    response
 }

@@ -20,8 +20,8 @@ export class User {
   }
 
   /** Status and body of an answer. */
-  async ask(method, endpoint, body) {
-    const response = await fetch(`${this.server.baseUrl}/_matrix/client/v3/${endpoint}`, {
+  async ask(method, endpoint, body, version = 'v3') {
+    const response = await fetch(`${this.server.baseUrl}/_matrix/client/${version}/${endpoint}`, {
       method,
       headers: { 'Content-Type': 'application/json', ...(this.token && { Authorization: `Bearer ${this.token}` }) },
       body: body && JSON.stringify(body),
@@ -30,8 +30,8 @@ export class User {
   }
 
   /** The body of an answer that must be 200. */
-  async request(method, endpoint, body) {
-    const answer = await this.ask(method, endpoint, body);
+  async request(method, endpoint, body, version) {
+    const answer = await this.ask(method, endpoint, body, version);
     assert.equal(answer.status, 200, `${method} ${endpoint}: ${JSON.stringify(answer.body)}`);
     return answer.body;
   }
@@ -52,10 +52,40 @@ export class User {
   }
 
   /** Sends a text; its event id. */
-  async say(room, text) {
+  say(room, text) {
+    return this.send(room, 'm.room.message', { msgtype: 'm.text', body: text });
+  }
+
+  /** Sends an event; its id. */
+  async send(room, type, content) {
     this.sent = (this.sent ?? 0) + 1;
-    const endpoint = `rooms/${encodeURIComponent(room)}/send/m.room.message/${this.sent}`;
-    return (await this.request('PUT', endpoint, { msgtype: 'm.text', body: text })).event_id;
+    const endpoint = `rooms/${encodeURIComponent(room)}/send/${type}/${this.sent}`;
+    return (await this.request('PUT', endpoint, content)).event_id;
+  }
+
+  /** Redacts an event. */
+  redact(room, event) {
+    this.sent = (this.sent ?? 0) + 1;
+    const endpoint = `rooms/${encodeURIComponent(room)}/redact/${encodeURIComponent(event)}/${this.sent}`;
+    return this.request('PUT', endpoint, {});
+  }
+
+  /** Status and body for one event. */
+  event(room, event) {
+    return this.ask('GET', `rooms/${encodeURIComponent(room)}/event/${encodeURIComponent(event)}`);
+  }
+
+  /** The events that relate to one. */
+  async related(room, event) {
+    const endpoint = `rooms/${encodeURIComponent(room)}/relations/${encodeURIComponent(event)}`;
+    return (await this.request('GET', endpoint, undefined, 'v1')).chunk;
+  }
+
+  /** The ephemeral events of a room by type, as a first sync tells them. */
+  async ephemeral(room) {
+    const { rooms = {} } = await this.request('GET', 'sync?timeout=0');
+    const events = rooms.join?.[room]?.ephemeral?.events ?? [];
+    return Object.fromEntries(events.map((event) => [event.type, event.content]));
   }
 
   setState(room, type, key, content) {
@@ -89,9 +119,9 @@ export class User {
   }
 }
 
-/** Waits until `look` gives something true. */
-export async function until(what, look) {
-  const deadline = Date.now() + PATIENCE;
+/** Waits until `look` gives something true, for at most so many milliseconds. */
+export async function until(what, look, patience = PATIENCE) {
+  const deadline = Date.now() + patience;
   for (;;) {
     const found = await look();
     if (found) return found;

@@ -100,6 +100,12 @@ export class Server {
     clearTimeout(patience);
   }
 
+  /** Ends the process as a power failure would. */
+  async kill() {
+    this.signal('SIGKILL');
+    await this.exited;
+  }
+
   /** Suspends the process: connections to it are taken and then hang. */
   pause() {
     this.signal('SIGSTOP');

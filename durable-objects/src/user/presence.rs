@@ -19,7 +19,7 @@ use crate::{
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
-    rpc::user::{GetPresence, GreetUser, NotePresence, Presence, SetPresence},
+    rpc::user::{GetPresence, GetSeenPresence, GreetUser, NotePresence, Presence, SetPresence},
 };
 
 /// After how long without doing anything an online user is shown as unavailable, in milliseconds.
@@ -237,6 +237,18 @@ impl UserEngine {
         }
         let own = self.appearance()?;
         Ok((own.presence != PresenceState::Offline).then_some(own))
+    }
+
+    pub(super) fn get_seen_presence(
+        &self,
+        command: GetSeenPresence,
+    ) -> Result<Option<Presence>, MatrixError> {
+        let others = self.presence.others.borrow();
+        Ok(others.get(&command.user_id).map(|other| {
+            let ago = self.runtime.platform.now().saturating_sub(other.told_ts);
+            let last_active_ago = other.presence.last_active_ago.saturating_add(ago);
+            Presence { last_active_ago, ..other.presence.clone() }
+        }))
     }
 
     pub(super) fn note_presence(&self, command: NotePresence) -> Result<(), MatrixError> {

@@ -23,6 +23,14 @@ pub struct GetPresence {
 }
 command!(GetPresence to User -> Presence);
 
+/// How did another user appear to this one last? `None` when nothing was told, or it is forgotten.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GetSeenPresence {
+    /// The other.
+    pub user_id: OwnedUserId,
+}
+command!(GetSeenPresence to User -> Option<Presence>);
+
 /// How a user appears. As an EDU has it `[S-S §7]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
