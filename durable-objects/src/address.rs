@@ -47,9 +47,10 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
     };
     match address.segments() {
         // Mapped and compatible addresses, translated ones (NAT64), and tunnels (6to4) hold an IPv4 address.
-        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0, 0, 0, 0, 0xffff, 0, high, low] => within(high, low),
-        [0x64, 0xff9b, 0, 0, 0, 0, high, low] => within(high, low),
-        [0x2002, high, low, ..] => within(high, low),
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low]
+        | [0, 0, 0, 0, 0xffff, 0, high, low]
+        | [0x64, 0xff9b, 0, 0, 0, 0, high, low]
+        | [0x2002, high, low, ..] => within(high, low),
         // Teredo and other protocols' own, documentation.
         [0x2001, 0..0x200 | 0xdb8, ..] | [0x3fff, 0..0x1000, ..] => true,
         // Everything that is given out is in 2000::/3.

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use ruma::{OwnedServerName, OwnedUserId, RoomVersionId, ServerName, UserId};
 use selvedge_protocol::room_version;
 
+use crate::address::AddressRange;
+
 /// Who may register an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RegistrationPolicy {
@@ -68,6 +70,8 @@ pub struct MediaSettings {
     /// `REMOTE_MEDIA_LIFETIME`: for how many milliseconds a copy of another server's media is kept that nobody asks
     /// for; `None` for ever. Written as a number and `s`, `m`, `h`, `d` or `w`, such as `30d`.
     pub remote_lifetime_ms: Option<u64>,
+    /// Previews of URLs.
+    pub previews: PreviewSettings,
     /// `UNAUTHENTICATED_MEDIA`: `on` serves all media without an access token, by the deprecated paths. Otherwise
     /// they serve only what was stored while it was on.
     pub unauthenticated: bool,
@@ -90,7 +94,42 @@ impl MediaSettings {
             max_bytes_per_user: bytes("MAX_MEDIA_PER_USER")?,
             max_bytes_in_all: bytes("MAX_MEDIA_IN_ALL")?,
             remote_lifetime_ms: given("REMOTE_MEDIA_LIFETIME").map(|value| lifetime(&value)).transpose()?,
+            previews: PreviewSettings::read(&given)?,
             unauthenticated: given("UNAUTHENTICATED_MEDIA").as_deref() == Some("on"),
+        })
+    }
+}
+
+/// The settings of URL previews.
+#[derive(Debug, Clone)]
+pub struct PreviewSettings {
+    /// `URL_PREVIEWS`: on unless `off`.
+    pub enabled: bool,
+    /// `URL_PREVIEW_BLOCKED_HOSTS`: domains, separated by commas, of which no previews are made, nor of those below them.
+    pub blocked_hosts: Vec<String>,
+    /// `URL_PREVIEW_ALLOWED_RANGES`: private addresses, separated by commas, that previews may reach nonetheless, such
+    /// as `10.1.0.0/16`. Names like `localhost` count as `127.0.0.1`.
+    pub allowed_ranges: Vec<AddressRange>,
+}
+
+impl PreviewSettings {
+    fn read(given: &impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let list = |name: &str| {
+            let items = given(name).unwrap_or_default();
+            let items = items.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty());
+            items.collect::<Vec<String>>()
+        };
+        let invalid = |range: &String| ConfigError::Invalid {
+            name: "URL_PREVIEW_ALLOWED_RANGES",
+            reason: format!("`{range}` is not a range of addresses such as 10.1.0.0/16"),
+        };
+        let ranges = list("URL_PREVIEW_ALLOWED_RANGES");
+        let ranges = ranges.iter().map(|range| AddressRange::parse(range).ok_or_else(|| invalid(range)));
+        let hosts = list("URL_PREVIEW_BLOCKED_HOSTS").into_iter();
+        Ok(Self {
+            enabled: given("URL_PREVIEWS").as_deref() != Some("off"),
+            blocked_hosts: hosts.map(|host| host.trim_matches('.').to_ascii_lowercase()).collect(),
+            allowed_ranges: ranges.collect::<Result<_, _>>()?,
         })
     }
 }

@@ -6,6 +6,7 @@
 
 mod chores;
 mod listing;
+mod preview;
 mod store;
 #[cfg(test)]
 mod tests;
@@ -23,15 +24,15 @@ use crate::{
     matrix_error::MatrixError,
     migrations::Migration,
     rpc::media_index::{
-        CheckSpace, FindOldUploads, GetMediaInfo, IndexMedia, ListUploads, MayFetchMedia, MediaInfo,
-        MediaName, MediaSelection, NoteMediaAccess, ProtectMedia, PurgeRemoteMedia, QuarantineMedia,
-        RemoveMedia, SumUploads,
+        CheckSpace, FindOldUploads, FindPreview, GetMediaInfo, IndexMedia, KeepPreview, ListUploads,
+        MayFetchMedia, MediaInfo, MediaName, MediaSelection, NoteMediaAccess, ProtectMedia, PurgeRemoteMedia,
+        QuarantineMedia, RemoveMedia, SumUploads,
     },
 };
 
 /// How exactly it is known when content was last asked for, in milliseconds.
 const ACCESS_PRECISION: u64 = 6 * 60 * 60 * 1000;
-/// How often old copies are looked for at most and at least, in milliseconds.
+/// How often what gets old is looked for at most and at least, in milliseconds.
 const SWEEP: std::ops::RangeInclusive<u64> = 60_000..=6 * 60 * 60 * 1000;
 
 /// The behaviour of the `MediaIndex`.
@@ -40,12 +41,15 @@ pub struct MediaIndexEngine {
     working: RefCell<Working>,
     /// How many bytes this server's users uploaded, once it was counted.
     uploaded: Cell<Option<u64>>,
-    /// When the next look for old copies is due, if this is known.
+    /// When the next look for what gets old is due, if this is known.
     next_sweep: Cell<Option<u64>>,
 }
 
 impl Engine for MediaIndexEngine {
-    const MIGRATIONS: &'static [Migration] = &[(1, include_str!("../../schema/media_index/0001_media.sql"))];
+    const MIGRATIONS: &'static [Migration] = &[
+        (1, include_str!("../../schema/media_index/0001_media.sql")),
+        (2, include_str!("../../schema/media_index/0002_url_preview.sql")),
+    ];
 
     fn new(runtime: Runtime) -> Self {
         Self { runtime, working: RefCell::default(), uploaded: Cell::new(None), next_sweep: Cell::new(None) }
@@ -65,12 +69,16 @@ impl Engine for MediaIndexEngine {
             async QuarantineMedia => quarantine_media,
             sync ProtectMedia => protect_media,
             sync SumUploads => sum_uploads,
+            sync FindPreview => find_preview,
+            async KeepPreview => keep_preview,
         })
     }
 
     async fn alarm(self: Rc<Self>) {
         let swept = async {
             self.work().await?;
+            let pictures = self.sweep_previews()?;
+            self.remove(pictures).await?;
             if let Some(lifetime) = self.runtime.platform.config().media.remote_lifetime_ms {
                 let before_ts = self.runtime.platform.now().saturating_sub(lifetime);
                 let command = PurgeRemoteMedia { before_ts };
@@ -82,7 +90,11 @@ impl Engine for MediaIndexEngine {
             crate::log::error("media", &error.to_string());
         }
         self.next_sweep.set(None);
-        self.schedule_sweep().await;
+        if self.runtime.platform.config().media.remote_lifetime_ms.is_some()
+            || self.has_previews().unwrap_or(true)
+        {
+            self.schedule_sweep().await;
+        }
     }
 }
 
@@ -127,15 +139,17 @@ impl MediaIndexEngine {
         if let (Some(bytes), Some(_)) = (self.uploaded.get(), &info.uploader) {
             self.uploaded.set(Some(bytes.saturating_add(info.bytes)));
         }
-        self.schedule_sweep().await;
+        if info.uploader.is_none() {
+            self.schedule_sweep().await;
+        }
         Ok(true)
     }
 
-    /// Sees to it that old copies will be looked for, if they are to be.
+    /// Sees to it that what gets old will be looked for.
     async fn schedule_sweep(&self) {
-        let Some(lifetime) = self.runtime.platform.config().media.remote_lifetime_ms else { return };
         let now = self.runtime.platform.now();
         if self.next_sweep.get().is_none_or(|due| due <= now) {
+            let lifetime = self.runtime.platform.config().media.remote_lifetime_ms.unwrap_or(u64::MAX);
             let due = now.saturating_add((lifetime / 4).clamp(*SWEEP.start(), *SWEEP.end()));
             self.next_sweep.set(Some(due));
             self.runtime.platform.set_alarm(due).await;

@@ -158,6 +158,14 @@ pub trait Platform {
         .boxed_local()
     }
 
+    /// Puts an object into the bucket.
+    fn put_object(
+        &self,
+        key: String,
+        content_type: String,
+        bytes: Vec<u8>,
+    ) -> LocalBoxFuture<'_, Result<(), ObjectError>>;
+
     /// Removes objects from the bucket: at most 1000, which need not be there.
     fn delete_objects(&self, keys: Vec<String>) -> LocalBoxFuture<'_, Result<(), ObjectError>>;
 

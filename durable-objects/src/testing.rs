@@ -379,6 +379,16 @@ impl Platform for WorldPlatform {
         .boxed_local()
     }
 
+    fn put_object(
+        &self,
+        key: String,
+        _: String,
+        bytes: Vec<u8>,
+    ) -> LocalBoxFuture<'_, Result<(), ObjectError>> {
+        self.world.objects().insert(key, bytes);
+        async { Ok(()) }.boxed_local()
+    }
+
     fn delete_objects(&self, keys: Vec<String>) -> LocalBoxFuture<'_, Result<(), ObjectError>> {
         async move {
             assert!(keys.len() <= 1000, "more keys than the bucket takes");

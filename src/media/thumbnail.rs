@@ -2,6 +2,7 @@
 //!
 //! An image is decoded whole, so its size is checked before: by its header, in bytes that its pixels take.
 
+mod decoded;
 #[cfg(target_arch = "wasm32")]
 pub mod serve;
 mod size;
@@ -9,10 +10,13 @@ mod size;
 use std::io::Cursor;
 
 use image::{
-    DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, codecs::jpeg::JpegEncoder,
+    ExtendedColorType, ImageDecoder, ImageEncoder, ImageFormat, ImageReader, Limits, RgbImage, RgbaImage,
+    codecs::{jpeg::JpegEncoder, png::PngEncoder},
+    imageops,
     metadata::Orientation,
 };
 
+use self::decoded::Decoded;
 pub use self::size::Wanted;
 
 /// How large a file may be to be made a thumbnail of, in bytes: it is held in memory.
@@ -76,17 +80,32 @@ pub fn make(file: &[u8], wanted: Wanted) -> Result<Made, Fault> {
     decoder.set_limits(limits).map_err(|_| Fault::TooLarge)?;
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return Err(Fault::NotAnImage);
+    }
     let turned = is_turned(orientation);
     let Some(plan) = wanted.turned(turned).plan(width, height) else {
         return Ok(Made::Original { content_type });
     };
-    let image = DynamicImage::from_decoder(decoder).map_err(broken)?;
-    let scaled = image.thumbnail_exact(plan.scaled.0, plan.scaled.1);
-    drop(image);
+    let decoded = Decoded::read(decoder).ok_or(Fault::NotAnImage)?;
+    let scaled = imageops::thumbnail(&decoded, plan.scaled.0, plan.scaled.1);
+    let is_opaque = !decoded.has_alpha();
+    drop(decoded);
     let ((x, y), (width, height)) = (plan.corner, plan.cropped);
-    let mut cropped = scaled.crop_imm(x, y, width, height);
-    cropped.apply_orientation(orientation);
-    encode(&cropped, format)
+    let cropped = imageops::crop_imm(&scaled, x, y, width, height).to_image();
+    encode(&turn(cropped, orientation), is_opaque, format)
+}
+
+/// Width and height in pixels of an image file, as it is to be shown.
+pub fn dimensions(file: &[u8]) -> Option<(u32, u32)> {
+    let reader = ImageReader::new(Cursor::new(file)).with_guessed_format().ok()?;
+    let mut decoder = reader.into_decoder().ok()?;
+    let (width, height) = decoder.dimensions();
+    if width == 0 || height == 0 {
+        return None;
+    }
+    let turned = decoder.orientation().is_ok_and(is_turned);
+    Some(if turned { (height, width) } else { (width, height) })
 }
 
 fn is_turned(orientation: Orientation) -> bool {
@@ -94,19 +113,39 @@ fn is_turned(orientation: Orientation) -> bool {
     matches!(orientation, Rotate90 | Rotate270 | Rotate90FlipH | Rotate270FlipH)
 }
 
-fn encode(image: &DynamicImage, format: ImageFormat) -> Result<Made, Fault> {
+/// The image as it is to be shown.
+fn turn(image: RgbaImage, orientation: Orientation) -> RgbaImage {
+    match orientation {
+        Orientation::NoTransforms => image,
+        Orientation::Rotate90 => imageops::rotate90(&image),
+        Orientation::Rotate180 => imageops::rotate180(&image),
+        Orientation::Rotate270 => imageops::rotate270(&image),
+        Orientation::FlipHorizontal => imageops::flip_horizontal(&image),
+        Orientation::FlipVertical => imageops::flip_vertical(&image),
+        Orientation::Rotate90FlipH => imageops::flip_horizontal(&imageops::rotate90(&image)),
+        Orientation::Rotate270FlipH => imageops::flip_horizontal(&imageops::rotate270(&image)),
+    }
+}
+
+fn encode(image: &RgbaImage, is_opaque: bool, format: ImageFormat) -> Result<Made, Fault> {
     let mut bytes = Vec::new();
-    let lossless = image.color().has_alpha() || matches!(format, ImageFormat::Png | ImageFormat::Gif);
-    if lossless {
-        let image = if image.color().has_alpha() {
-            DynamicImage::ImageRgba8(image.to_rgba8())
-        } else {
-            DynamicImage::ImageRgb8(image.to_rgb8())
-        };
-        image.write_to(&mut Cursor::new(&mut bytes), ImageFormat::Png).map_err(broken)?;
+    let (width, height) = image.dimensions();
+    if !is_opaque {
+        let encoder = PngEncoder::new(&mut bytes);
+        encoder.write_image(image, width, height, ExtendedColorType::Rgba8).map_err(broken)?;
         return Ok(Made::Smaller { content_type: "image/png", bytes });
     }
-    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).encode_image(&image.to_rgb8()).map_err(broken)?;
+    let opaque = image.pixels().flat_map(|pixel| {
+        let [red, green, blue, _] = pixel.0;
+        [red, green, blue]
+    });
+    let opaque = RgbImage::from_raw(width, height, opaque.collect()).ok_or(Fault::NotAnImage)?;
+    if matches!(format, ImageFormat::Png | ImageFormat::Gif) {
+        let encoder = PngEncoder::new(&mut bytes);
+        encoder.write_image(&opaque, width, height, ExtendedColorType::Rgb8).map_err(broken)?;
+        return Ok(Made::Smaller { content_type: "image/png", bytes });
+    }
+    JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY).encode_image(&opaque).map_err(broken)?;
     Ok(Made::Smaller { content_type: "image/jpeg", bytes })
 }
 
@@ -186,6 +225,11 @@ mod tests {
         // Width and height of the header chunk, and its checksum.
         bomb.splice(16..24, [0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff]);
         assert!(make(&bomb, wanted(32, 32, Method::Crop)).is_err());
+        let huge = b"RIFF\x12\0\0\0WEBPVP8L\x05\0\0\0/\xfe\xbf\xff\x0f\0";
+        assert_eq!(make(huge, wanted(32, 32, Method::Crop)), Err(Fault::TooLarge));
+        // The decoder takes the largest size for none.
+        let nothing = b"RIFF\x12\0\0\0WEBPVP8L\x05\0\0\0/\xff\xff\xff\x0f\0";
+        assert_eq!(make(nothing, wanted(32, 32, Method::Crop)), Err(Fault::NotAnImage));
         let wide = file(&DynamicImage::ImageRgb8(RgbImage::new(17_000_000, 1)), ImageFormat::Png);
         assert_eq!(make(&wide, wanted(32, 32, Method::Crop)), Err(Fault::TooLarge));
     }

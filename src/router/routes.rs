@@ -30,7 +30,9 @@ use crate::{
         pusher, receipt, registration, relations, report, room, room_alias, search, session, space, state,
         sync, thirdparty, to_device, typing, user_directory,
     },
-    discovery, federation, metrics,
+    discovery, federation,
+    media::preview,
+    metrics,
 };
 
 /// Adds every route of the server.
@@ -48,6 +50,9 @@ pub fn add_all(router: &mut Router) {
     router.add(sync::sync_events);
     #[cfg(target_arch = "wasm32")]
     crate::media::routes::add_all(router);
+    router.add(preview::get_media_preview);
+    router.add_at("/_matrix/media/v3/preview_url", preview::get_media_preview);
+    router.add_at("/_matrix/media/r0/preview_url", preview::get_media_preview);
     following(router);
     administration(router);
     federation_keys(router);

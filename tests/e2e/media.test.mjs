@@ -5,6 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import test, { after } from 'node:test';
+import { setImmediate as immediately } from 'node:timers/promises';
 
 import { register, startServer, until } from './harness.mjs';
 import { png } from './images.mjs';
@@ -191,6 +192,8 @@ test('an upload that breaks off counts for nothing', async (scope) => {
 test('a hundred megabytes pass through while the memory stays flat', async () => {
   const rss = () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${workerd()}/status`))[1]) / 1024;
   const body = randomBytes(100 * 1024 * 1024);
+  // The connections that the server has closed meanwhile are to be known as closed.
+  await immediately();
   const before = rss();
   let most = before;
   const watch = setInterval(() => {
@@ -239,13 +242,24 @@ test('a hostile image is refused, and the server lives on', async () => {
     [svg, 400, 'M_UNKNOWN'],
     [png(640, 320).subarray(0, 60), 400, 'M_UNKNOWN'],
     [Buffer.alloc(0), 400, 'M_UNKNOWN'],
+    [Buffer.from('GIF89a\xff\xff\xff\xff\x80\0\0\0\0\0\xff\xff\xff,\0\0\0\0\xff\xff\xff\xff\0\x02', 'latin1'), 413, 'M_TOO_LARGE'],
+    [Buffer.from('RIFF\x1a\0\0\0WEBPVP8L\x0d\0\0\0/\xfe\xbf\xff\x0f\0', 'latin1'), 413, 'M_TOO_LARGE'],
+    [Buffer.from('\xff\xd8\xff\xe0\0\x10JFIF', 'latin1'), 400, 'M_UNKNOWN'],
     [randomBytes(17 << 20), 413, 'M_TOO_LARGE'],
   ];
   for (const [body, status, errcode] of cases) {
     const at = await upload(alice, body, { type: 'image/png' });
     const answer = await alice.request('GET', `${THUMBNAIL}/${at}`, { query: { width: 32, height: 32 } });
-    assert.equal(answer.status, status);
+    assert.equal(answer.status, status, body.subarray(0, 16).toString('hex'));
     assert.equal(answer.body.errcode, errcode);
   }
   assert.equal((await alice.request('GET', '/_matrix/client/v1/media/config')).status, 200);
+});
+
+test('the largest image that is decoded leaves the server alive, also several times at once', async () => {
+  const uploads = [];
+  for (let n = 0; n < 3; n += 1) uploads.push(await upload(alice, png(4000, 4000), { type: 'image/png' }));
+  const get = (at) => alice.request('GET', `${THUMBNAIL}/${at}`, { query: { width: 32, height: 32 } });
+  const answers = await Promise.all(uploads.map(get));
+  assert.deepEqual(answers.map((answer) => answer.status), [200, 200, 200]);
 });

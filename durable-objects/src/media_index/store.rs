@@ -34,6 +34,9 @@ const OLD_UPLOADS: &str = "SELECT media_id, uploader FROM media WHERE uploader I
      AND coalesce(last_access_ts, created_ts) < ? AND bytes > ? AND quarantined_by IS NULL AND is_protected = 0";
 const OLD_COPIES: &str = "SELECT server, media_id FROM media WHERE server <> ? \
      AND coalesce(last_access_ts, created_ts) < ? AND quarantined_by IS NULL";
+const OLD_PICTURES: &str =
+    "SELECT server, media_id FROM media WHERE server = ? AND uploader IS NULL AND created_ts < ?";
+const IS_ANY_PICTURE: &str = "SELECT 1 FROM media WHERE server = ? AND uploader IS NULL LIMIT 1";
 const ADD_CHORE: &str = "INSERT INTO chore (server, media_id, kind, uploader) VALUES (?, ?, ?, ?) \
      ON CONFLICT DO UPDATE SET kind = excluded.kind, uploader = excluded.uploader";
 const CHORES: &str = "SELECT server, media_id, kind, uploader FROM chore LIMIT ?";
@@ -183,6 +186,20 @@ pub(super) fn old_copies(
     before_ts: u64,
 ) -> Result<Vec<MediaName>, DatabaseError> {
     db.query(OLD_COPIES, params![own.as_str(), before_ts], name)
+}
+
+/// Pictures of URL previews that came here before a time. Those of the server `own` that nobody uploaded are.
+pub(super) fn old_pictures(
+    db: &dyn Database,
+    own: &ServerName,
+    before_ts: u64,
+) -> Result<Vec<MediaName>, DatabaseError> {
+    db.query(OLD_PICTURES, params![own.as_str(), before_ts], name)
+}
+
+/// Whether there are pictures of URL previews.
+pub(super) fn is_any_picture(db: &dyn Database, own: &ServerName) -> Result<bool, DatabaseError> {
+    Ok(db.query_first(IS_ANY_PICTURE, params![own.as_str()], |_| Ok(()))?.is_some())
 }
 
 /// Adds a chore, in the place of any other for the same content.

@@ -175,6 +175,15 @@ impl Platform for WorkersPlatform {
         arriving::open(request, |milliseconds| self.sleep(milliseconds)).boxed_local()
     }
 
+    fn put_object(
+        &self,
+        key: String,
+        content_type: String,
+        bytes: Vec<u8>,
+    ) -> LocalBoxFuture<'_, Result<(), ObjectError>> {
+        objects::put(&self.env, key, content_type, bytes).boxed_local()
+    }
+
     fn delete_objects(&self, keys: Vec<String>) -> LocalBoxFuture<'_, Result<(), ObjectError>> {
         objects::delete(&self.env, keys).boxed_local()
     }

@@ -253,3 +253,21 @@ pub struct UploadSum {
     /// How many bytes.
     pub bytes: u64,
 }
+
+/// The preview of a URL that was made lately, as JSON.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct FindPreview {
+    /// The URL, in its standard form.
+    pub url: String,
+}
+command!(FindPreview to MediaIndex -> Option<String>);
+
+/// Keeps the preview of a URL for a while.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct KeepPreview {
+    /// The URL, in its standard form.
+    pub url: String,
+    /// What clients are answered, as JSON.
+    pub json: String,
+}
+command!(KeepPreview to MediaIndex -> ());

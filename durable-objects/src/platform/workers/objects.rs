@@ -1,6 +1,6 @@
 //! The bucket.
 
-use worker::{Bucket, Data, Env, ResponseBody};
+use worker::{Bucket, Data, Env, HttpMetadata, ResponseBody};
 
 use super::super::ObjectError;
 
@@ -13,6 +13,17 @@ fn failed(error: worker::Error) -> ObjectError {
 
 fn bucket(env: &Env) -> Result<Bucket, ObjectError> {
     env.bucket(BINDING).map_err(failed)
+}
+
+pub(super) async fn put(
+    env: &Env,
+    key: String,
+    content_type: String,
+    bytes: Vec<u8>,
+) -> Result<(), ObjectError> {
+    let metadata = HttpMetadata { content_type: Some(content_type), ..HttpMetadata::default() };
+    bucket(env)?.put(key, bytes).http_metadata(metadata).execute().await.map_err(failed)?;
+    Ok(())
 }
 
 pub(super) async fn delete(env: &Env, keys: Vec<String>) -> Result<(), ObjectError> {
