@@ -40,6 +40,7 @@ async fn handle(
     env: JsValue,
     context: JsValue,
 ) -> Result<web_sys::Response, JsValue> {
+    let _open = metrics::OpenRequest::new();
     let env: Env = env.unchecked_into();
     let context = Rc::new(Context::new(context.unchecked_into()));
     let config = match config::of_env(&env) {

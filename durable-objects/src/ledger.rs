@@ -2,15 +2,20 @@
 //!
 //! Costs are added to the ledger of whatever future is being polled: [`Scoped`] swaps its own in
 //! for each poll, so operations that interleave at an await are still told apart.
+//!
+//! Besides, what actors did in this isolate is added up by command ([`record`]), for `/metrics`.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use serde::{Deserialize, Serialize};
+
+use crate::platform::ActorKind;
 
 /// Counted work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,7 +40,28 @@ impl Ledger {
     }
 }
 
+/// What many operations of one kind cost together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many there were.
+    pub count: u64,
+    /// What they cost.
+    pub cost: Ledger,
+}
+
+impl Totals {
+    /// Adds one operation.
+    pub fn add(&mut self, cost: Ledger) {
+        self.count = self.count.saturating_add(1);
+        self.cost = self.cost.plus(cost);
+    }
+}
+
+/// Totals by actor and command.
+pub type ByCommand = BTreeMap<ActorKind, BTreeMap<String, Totals>>;
+
 thread_local! {
+    static BY_COMMAND: RefCell<ByCommand> = const { RefCell::new(BTreeMap::new()) };
     static CURRENT: Cell<Ledger> = const { Cell::new(Ledger { calls: 0, rows_read: 0, rows_written: 0 }) };
 }
 
@@ -57,6 +83,23 @@ pub fn wrote(rows: u64) {
 /// Counts one call to an actor.
 pub fn called() {
     add(Ledger { calls: 1, ..Ledger::default() });
+}
+
+/// Adds one finished command of an actor to the totals of this isolate. What the actor did afterwards, in the
+/// background, is recorded by itself.
+pub fn record(actor: ActorKind, command: &str, cost: Ledger) {
+    BY_COMMAND.with_borrow_mut(|totals| {
+        let commands = totals.entry(actor).or_default();
+        match commands.get_mut(command) {
+            Some(totals) => totals.add(cost),
+            None => commands.entry(command.to_owned()).or_default().add(cost),
+        }
+    });
+}
+
+/// Reads the totals of this isolate.
+pub fn with_totals<T>(read: impl FnOnce(&ByCommand) -> T) -> T {
+    BY_COMMAND.with_borrow(read)
 }
 
 /// Runs `operation` with a ledger of its own, and returns what it cost besides its output.

@@ -11,20 +11,21 @@ use crate::{
     engine::{self, Engine, Runtime, Waiting},
     ledger,
     matrix_error::MatrixError,
-    platform::{WorkersPlatform, waiting},
+    platform::{ActorKind, WorkersPlatform, waiting},
     rpc,
 };
 
 /// The part of a shell that is the same for every class.
 struct Shell<E> {
+    kind: ActorKind,
     state: Rc<State>,
     env: Env,
     engine: RefCell<Option<Rc<E>>>,
 }
 
 impl<E: Engine> Shell<E> {
-    fn new(state: State, env: Env) -> Self {
-        Self { state: Rc::new(state), env, engine: RefCell::new(None) }
+    fn new(kind: ActorKind, state: State, env: Env) -> Self {
+        Self { kind, state: Rc::new(state), env, engine: RefCell::new(None) }
     }
 
     /// The engine, started at the first call.
@@ -36,7 +37,12 @@ impl<E: Engine> Shell<E> {
             crate::config::of_env(&self.env).map_err(|error| MatrixError::internal(error.to_string()))?;
         let runtime = Runtime {
             db: Rc::new(StorageDatabase::new(self.state.storage())),
-            platform: Rc::new(WorkersPlatform::of_actor(self.env.clone(), config, Rc::clone(&self.state))),
+            platform: Rc::new(WorkersPlatform::of_actor(
+                self.kind,
+                self.env.clone(),
+                config,
+                Rc::clone(&self.state),
+            )),
             name: self.state.id().name().unwrap_or_default(),
         };
         let engine = engine::start::<E>(runtime)?;
@@ -52,7 +58,7 @@ impl<E: Engine> Shell<E> {
     }
 
     async fn rpc(&self, op: &str, body: &str) -> String {
-        rpc::serve(async {
+        let handled = async {
             #[cfg(feature = "faults")]
             if let Some(answer) = crate::faults::handle(&StorageDatabase::new(self.state.storage()), op, body)
             {
@@ -62,13 +68,16 @@ impl<E: Engine> Shell<E> {
                 return answer;
             }
             self.engine()?.handle(op, body).await
-        })
-        .await
+        };
+        let (outcome, cost) = ledger::scoped(handled).await;
+        ledger::record(self.kind, op, cost);
+        rpc::enclose(outcome, cost)
     }
 
     async fn alarm(&self) -> worker::Result<Response> {
         if let Ok(engine) = self.engine() {
-            engine.alarm().await;
+            let ((), cost) = ledger::scoped(engine.alarm()).await;
+            ledger::record(self.kind, "alarm", cost);
         }
         Response::empty()
     }
@@ -83,12 +92,14 @@ impl<E: Engine> Shell<E> {
                 None => self.engine()?.wait(&wanted).await,
             }
         };
-        match ledger::scoped(waited).await {
-            (Ok(Waiting::Until { tag, note, otherwise }), cost) => {
+        let (outcome, cost) = ledger::scoped(waited).await;
+        ledger::record(self.kind, "wait", cost);
+        match outcome {
+            Ok(Waiting::Until { tag, note, otherwise }) => {
                 waiting::accept(&self.state, &tag, &note, &rpc::enclose(Ok(otherwise), cost))
             }
-            (Ok(Waiting::Ready(json)), cost) => Response::ok(rpc::enclose(Ok(json), cost)),
-            (Err(error), cost) => Response::ok(rpc::enclose(Err(error), cost)),
+            Ok(Waiting::Ready(json)) => Response::ok(rpc::enclose(Ok(json), cost)),
+            Err(error) => Response::ok(rpc::enclose(Err(error), cost)),
         }
     }
 }
@@ -104,7 +115,7 @@ macro_rules! shells {
 
         impl DurableObject for $name {
             fn new(state: State, env: Env) -> Self {
-                Self { shell: AssertUnwindSafe(Shell::new(state, env)) }
+                Self { shell: AssertUnwindSafe(Shell::new(ActorKind::$name, state, env)) }
             }
 
             async fn fetch(&self, request: Request) -> worker::Result<Response> {

@@ -19,7 +19,7 @@ use worker::{
 };
 
 use super::{
-    ActorName, CallError, FetchError, ObjectError, OutboundRequest, OutboundResponse, OutboundStream,
+    ActorKind, ActorName, CallError, FetchError, ObjectError, OutboundRequest, OutboundResponse, OutboundStream,
     Platform, Waited,
 };
 use crate::{config::ServerConfig, ledger};
@@ -35,7 +35,10 @@ extern "C" {
 
 /// Who runs: an actor, or one request at the edge.
 enum Owner {
-    Actor(Rc<State>),
+    Actor {
+        kind: ActorKind,
+        state: Rc<State>,
+    },
     Request {
         context: Rc<Context>,
         /// Aborted when the client goes away.
@@ -52,8 +55,8 @@ pub struct WorkersPlatform {
 
 impl WorkersPlatform {
     /// For an actor.
-    pub fn of_actor(env: Env, config: Rc<ServerConfig>, state: Rc<State>) -> Self {
-        Self { env, config, owner: Owner::Actor(state) }
+    pub fn of_actor(kind: ActorKind, env: Env, config: Rc<ServerConfig>, state: Rc<State>) -> Self {
+        Self { env, config, owner: Owner::Actor { kind, state } }
     }
 
     /// For a request at the edge, whose client's signal is `client`.
@@ -194,7 +197,13 @@ impl Platform for WorkersPlatform {
 
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
         match &self.owner {
-            Owner::Actor(state) => state.wait_until(task),
+            Owner::Actor { kind, state } => {
+                let kind = *kind;
+                state.wait_until(async move {
+                    let ((), cost) = ledger::scoped(task).await;
+                    ledger::record(kind, "background", cost);
+                });
+            }
             Owner::Request { context, .. } => context.wait_until(task),
         }
     }
@@ -205,7 +214,7 @@ impl Platform for WorkersPlatform {
 
     fn set_alarm(&self, at: u64) -> LocalBoxFuture<'_, ()> {
         async move {
-            let Owner::Actor(state) = &self.owner else { return };
+            let Owner::Actor { state, .. } = &self.owner else { return };
             let offset = at.saturating_sub(self.now());
             let offset = i64::try_from(offset).unwrap_or(i64::MAX);
             if let Err(error) = state.storage().set_alarm(offset).await {
@@ -225,7 +234,7 @@ impl Platform for WorkersPlatform {
             ledger::called();
             let client = match &self.owner {
                 Owner::Request { client, .. } => Some(client),
-                Owner::Actor(_) => None,
+                Owner::Actor { .. } => None,
             };
             let waited = async { waiting::wait(&self.stub(actor)?, &request, timeout_ms, client).await };
             waited
@@ -236,7 +245,7 @@ impl Platform for WorkersPlatform {
     }
 
     fn notify(&self, tag: &str, frame: &mut dyn FnMut(&str) -> Option<String>) {
-        if let Owner::Actor(state) = &self.owner {
+        if let Owner::Actor { state, .. } = &self.owner {
             waiting::notify(state, tag, frame);
         }
     }
