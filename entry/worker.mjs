@@ -101,8 +101,12 @@ export const MediaIndex = actor('MediaIndex');
 
 export default {
   async fetch(request, env, ctx) {
+    const answer = call(() => selvedge.fetch(request, env, ctx));
+    // A client that goes away would otherwise stop its request wherever it is, never to be resumed or dropped: what it
+    // holds of the instance's memory would be lost.
+    ctx.waitUntil(answer.catch(() => {}));
     try {
-      return await call(() => selvedge.fetch(request, env, ctx));
+      return await answer;
     } catch (error) {
       console.error('The request failed:', request.method, new URL(request.url).pathname, error?.stack ?? error);
       return Response.json(

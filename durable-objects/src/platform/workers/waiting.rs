@@ -21,6 +21,9 @@ const WANTED: &str = "x-selvedge-wait";
 const OTHERWISE: &str = "x-selvedge-otherwise";
 /// The longest note that the platform keeps with a socket is 16,384 bytes as it writes them.
 const MAX_NOTE: usize = 7_000;
+/// How many may wait at an actor. A client waits once for each of its devices, but the platform does not always notice
+/// that one has gone: what goes without a word is there until its time is over.
+const MAX_WAITING: usize = 64;
 
 #[wasm_bindgen]
 extern "C" {
@@ -119,6 +122,12 @@ fn decode(header: Option<String>) -> Result<String> {
 /// The actor's end: lets the caller wait.
 pub fn accept(state: &State, tag: &str, note: &str, otherwise: &str) -> Result<Response> {
     let pair = WebSocketPair::new()?;
+    let waiting = state.get_websockets_with_tag(tag);
+    let too_many = waiting.len().saturating_add(1).saturating_sub(MAX_WAITING);
+    for socket in waiting.iter().take(too_many) {
+        // The longest; it is answered that there is nothing, and may ask again.
+        let _ = socket.close(Some(1000), None::<&str>);
+    }
     state.accept_websocket_with_tags(&pair.server, &[tag]);
     if note.len() <= MAX_NOTE {
         pair.server.serialize_attachment(note)?;
