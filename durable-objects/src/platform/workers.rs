@@ -19,8 +19,8 @@ use worker::{
 };
 
 use super::{
-    ActorKind, ActorName, CallError, FetchError, ObjectError, OutboundRequest, OutboundResponse, OutboundStream,
-    Platform, Waited,
+    ActorKind, ActorName, CallError, FetchError, ObjectError, OutboundRequest, OutboundResponse,
+    OutboundStream, Platform, Waited,
 };
 use crate::{config::ServerConfig, ledger};
 

@@ -71,7 +71,6 @@ impl UserEngine {
         let since = match since {
             Some(token) if token.chain & OWNER == owner && token.stream <= stream.position => {
                 self.note_seen(token.chain, token.stream, &token.seen)?;
-                self.acknowledge_to_device(who.device_id.as_str(), token.to_device)?;
                 Some(token)
             }
             // Another user's, or from before this account's data were lost: the client is told everything again.
@@ -86,7 +85,8 @@ impl UserEngine {
         };
         let all_rooms = command.full_state || since.as_ref().is_none_or(|token| token.selection != selection);
         let volatile = self.volatile.position();
-        let inbox = self.inbox(who.device_id.as_str(), since.as_ref().map_or(0, |since| since.to_device))?;
+        let inbox =
+            self.inbox_from(who.device_id.as_str(), since.as_ref().map_or(0, |since| since.to_device))?;
         let asked = Asked { who, since, filter, all_rooms, stream, inbox };
         let rooms = self.changed_rooms(&asked)?;
         let sections = self.sections(&asked)?;

@@ -59,6 +59,9 @@ impl UserEngine {
         asked: &Asked,
         rooms: &mut [ChangedRoom],
     ) -> Result<(), DatabaseError> {
+        if rooms.is_empty() {
+            return Ok(());
+        }
         let mut news: BTreeMap<String, Vec<Entry>> = BTreeMap::new();
         for entry in self.account_data_after(asked.position())? {
             news.entry(entry.room_id.clone()).or_default().push(entry);

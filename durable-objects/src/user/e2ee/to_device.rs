@@ -22,6 +22,7 @@ const FORGET: &str = "DELETE FROM to_device_received WHERE number <= ?";
 const INSERT: &str = "INSERT INTO to_device (device_id, position, message) VALUES (?, ?, ?)";
 const AFTER: &str = "SELECT position, message FROM to_device WHERE device_id = ? AND position > ?
     ORDER BY position LIMIT ?";
+const FIRST: &str = "SELECT position FROM to_device WHERE device_id = ? ORDER BY position LIMIT 1";
 const ACKNOWLEDGE: &str = "DELETE FROM to_device WHERE device_id = ? AND position <= ?";
 
 /// How many messages one sync brings.
@@ -99,13 +100,17 @@ impl UserEngine {
         Ok(number.is_some())
     }
 
-    /// The device has got its messages up to a position of the stream.
-    pub(in crate::user) fn acknowledge_to_device(
-        &self,
-        device_id: &str,
-        position: u64,
-    ) -> Result<(), DatabaseError> {
-        self.runtime.db.execute(ACKNOWLEDGE, params![device_id, position])
+    /// The next messages for a device that has got those up to a position of the stream, which are deleted.
+    pub(in crate::user) fn inbox_from(&self, device_id: &str, position: u64) -> Result<Inbox, DatabaseError> {
+        let db = self.runtime.db.as_ref();
+        // Mostly there are none, and this is all that is read.
+        let Some(first) = db.query_first(FIRST, params![device_id], |row| row.get::<u64>(0))? else {
+            return Ok(Inbox { messages: Vec::new(), last: position, ends_at: None });
+        };
+        if first <= position {
+            db.execute(ACKNOWLEDGE, params![device_id, position])?;
+        }
+        self.inbox(device_id, position)
     }
 
     /// The next messages for a device after a position of the stream.
