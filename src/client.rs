@@ -12,6 +12,7 @@ mod elsewhere;
 pub mod filter;
 pub mod invitee;
 pub mod keys;
+pub mod login_page;
 pub mod membership;
 mod merge;
 pub mod message;

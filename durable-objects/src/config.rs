@@ -2,6 +2,7 @@
 
 #[cfg(target_arch = "wasm32")]
 use std::rc::Rc;
+use std::str::FromStr;
 
 use ruma::{OwnedServerName, OwnedUserId, RoomVersionId, ServerName, UserId};
 use selvedge_protocol::room_version;
@@ -28,6 +29,8 @@ pub struct ServerConfig {
     pub notices_user: OwnedUserId,
     /// `REGISTRATION`: `open`, `token` or `closed` (the default).
     pub registration: RegistrationPolicy,
+    /// `MIN_PASSWORD_LENGTH`: how many characters a new password has at least; 1 unless set.
+    pub min_password_length: usize,
     /// `RATE_LIMITS`: on unless `off`.
     pub rate_limits: bool,
     /// `REGISTRATION_SHARED_SECRET`: lets its holder register accounts by Synapse's admin interface.
@@ -82,17 +85,10 @@ impl MediaSettings {
     const MAX_UPLOAD_BYTES: u64 = 100 * 1024 * 1024;
 
     fn read(given: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let bytes = |name: &'static str| {
-            let invalid = |value: &String| ConfigError::Invalid {
-                name,
-                reason: format!("`{value}` is not a number of bytes"),
-            };
-            given(name).map(|value| value.parse::<u64>().map_err(|_| invalid(&value))).transpose()
-        };
         Ok(Self {
-            max_upload_bytes: bytes("MAX_UPLOAD_SIZE")?.unwrap_or(Self::MAX_UPLOAD_BYTES),
-            max_bytes_per_user: bytes("MAX_MEDIA_PER_USER")?,
-            max_bytes_in_all: bytes("MAX_MEDIA_IN_ALL")?,
+            max_upload_bytes: number(&given, "MAX_UPLOAD_SIZE")?.unwrap_or(Self::MAX_UPLOAD_BYTES),
+            max_bytes_per_user: number(&given, "MAX_MEDIA_PER_USER")?,
+            max_bytes_in_all: number(&given, "MAX_MEDIA_IN_ALL")?,
             remote_lifetime_ms: given("REMOTE_MEDIA_LIFETIME").map(|value| lifetime(&value)).transpose()?,
             previews: PreviewSettings::read(&given)?,
             unauthenticated: given("UNAUTHENTICATED_MEDIA").as_deref() == Some("on"),
@@ -152,6 +148,16 @@ fn lifetime(text: &str) -> Result<u64, ConfigError> {
         name: "REMOTE_MEDIA_LIFETIME",
         reason: format!("`{text}` is not a time such as 30d or 12h"),
     })
+}
+
+/// The number that a variable gives.
+fn number<N: FromStr>(
+    given: impl Fn(&str) -> Option<String>,
+    name: &'static str,
+) -> Result<Option<N>, ConfigError> {
+    let Some(value) = given(name) else { return Ok(None) };
+    let reason = format!("`{value}` is not a number that it can be");
+    value.parse().map(Some).map_err(|_| ConfigError::Invalid { name, reason })
 }
 
 /// The settings cannot be used; the text says what to do about it.
@@ -217,6 +223,7 @@ impl ServerConfig {
             server_name,
             notices_user,
             registration,
+            min_password_length: number(&given, "MIN_PASSWORD_LENGTH")?.unwrap_or(1),
             rate_limits: given("RATE_LIMITS").as_deref() != Some("off"),
             registration_shared_secret: given("REGISTRATION_SHARED_SECRET"),
             admin_token: given("ADMIN_TOKEN"),

@@ -26,9 +26,9 @@ use crate::{
     },
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
-        membership, message, moderation, mutual_rooms, notifications, peeking, presence, profile, push_rules,
-        pusher, receipt, registration, relations, report, room, room_alias, search, session, space, state,
-        sync, thirdparty, to_device, typing, user_directory,
+        login_page, membership, message, moderation, mutual_rooms, notifications, peeking, presence, profile,
+        push_rules, pusher, receipt, registration, relations, report, room, room_alias, search, session,
+        space, state, sync, thirdparty, to_device, typing, user_directory,
     },
     discovery, federation,
     media::preview,
@@ -47,7 +47,6 @@ pub fn add_all(router: &mut Router) {
     membership(router);
     room_directory(router);
     third_party_networks(router);
-    router.add(sync::sync_events);
     #[cfg(target_arch = "wasm32")]
     crate::media::routes::add_all(router);
     router.add(preview::get_media_preview);
@@ -87,6 +86,7 @@ fn client_discovery(router: &mut Router) {
 fn accounts(router: &mut Router) {
     router.add(session::get_login_types);
     router.add(session::login);
+    router.add_plain(Method::GET, "/_matrix/static/client/login/", login_page::login_page);
     router.add(session::refresh_token);
     router.add(session::logout);
     router.add(session::logout_all);

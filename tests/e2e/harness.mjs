@@ -18,6 +18,8 @@ const VARIABLES = { REGISTRATION: 'open', RATE_LIMITS: 'off' };
 const SERVER_NAME = 'hs.test';
 const DEADLINE_SECONDS = 15;
 
+// The SDK's cryptography traces to the console, whatever its logger says.
+console.debug = () => {};
 logger.disableAll();
 logger.getChild('[MatrixRTCSessionManager]').disableAll();
 
@@ -196,4 +198,12 @@ export async function until(condition, { seconds = DEADLINE_SECONDS, what = cond
     if (Date.now() > deadline) throw new Error(`Not within ${seconds} s: ${what}`);
     await delay(20);
   }
+}
+
+/** The numbers of `/metrics`, by name and labels as they stand there. The server must have been given `ADMIN_TOKEN`. */
+export async function metrics(server) {
+  const answer = await server.client().request('GET', '/metrics', { token: server.variables.ADMIN_TOKEN });
+  if (answer.status !== 200) throw new Error(`/metrics: ${answer.status}`);
+  const lines = answer.body.split('\n').filter((line) => line && !line.startsWith('#'));
+  return Object.fromEntries(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ')))]));
 }

@@ -72,7 +72,7 @@ impl UserEngine {
         let (db, platform) = (self.runtime.db.as_ref(), self.runtime.platform.as_ref());
         let user_id = self.user_id()?;
         if let Some(password) = &command.password {
-            password::check_new(password)?;
+            password::check_new(self.runtime.platform.config().min_password_length, password)?;
         }
         let hash =
             command.password.as_deref().map(|password| password::hash(platform, password)).transpose()?;
@@ -97,7 +97,7 @@ impl UserEngine {
 
 impl UserEngine {
     pub(super) fn change_password(&self, command: ChangePassword) -> Result<(), MatrixError> {
-        password::check_new(&command.new_password)?;
+        password::check_new(self.runtime.platform.config().min_password_length, &command.new_password)?;
         let (db, platform) = (self.runtime.db.as_ref(), self.runtime.platform.as_ref());
         let hash = password::hash(platform, &command.new_password)?;
         db.transaction(|| {

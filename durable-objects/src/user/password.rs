@@ -16,10 +16,13 @@ const PASSES: u32 = 2;
 /// The longest accepted password, in bytes.
 const MAX_LENGTH: usize = 512;
 
-/// Refuses passwords that are no secret (`M_WEAK_PASSWORD`), or absurdly long.
-pub(super) fn check_new(password: &str) -> Result<(), MatrixError> {
-    if password.is_empty() {
-        return Err(MatrixError::new(400, ErrorCode::WeakPassword, "The password must not be empty"));
+/// Refuses passwords of less than `min_length` characters (`M_WEAK_PASSWORD`), or absurdly long.
+pub(super) fn check_new(min_length: usize, password: &str) -> Result<(), MatrixError> {
+    // None is no secret, whatever the setting says.
+    let min_length = min_length.max(1);
+    if password.chars().count() < min_length {
+        let text = format!("A password has at least {min_length} characters");
+        return Err(MatrixError::new(400, ErrorCode::WeakPassword, text));
     }
     if password.len() > MAX_LENGTH {
         return Err(MatrixError::invalid_param(format!("A password has at most {MAX_LENGTH} bytes")));

@@ -32,6 +32,21 @@ fn registration_asks_for_a_stage_and_takes_it() {
 }
 
 #[test]
+fn a_password_is_as_long_as_the_server_wants() {
+    let client = Client::new();
+    client.world.configure(|config| config.min_password_length = 14);
+    client.refused("POST", REGISTER, registration("alice"), 400, "M_WEAK_PASSWORD");
+    client.world.configure(|config| config.min_password_length = 13);
+    let client = client.register("alice");
+    let auth = client.password_stage(PASSWORD);
+    let change = |password: &str| json!({"new_password": password, "auth": auth});
+    let path = "/_matrix/client/v3/account/password";
+    client.refused("POST", path, change("twelve chars"), 400, "M_WEAK_PASSWORD");
+    client.refused("POST", path, change(&"a".repeat(513)), 400, "M_INVALID_PARAM");
+    client.ok("POST", path, change("thirteen chars"));
+}
+
+#[test]
 fn a_session_that_the_server_did_not_give_is_refused() {
     let client = Client::new();
     let mut body = registration("alice");
