@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admin;
+mod costs;
 mod device_lists;
 mod devices;
 mod encryption;

@@ -22,7 +22,8 @@ use crate::{
 
 /// How many kinds of relations to one event are looked at.
 const MAX_KINDS: u32 = 20;
-/// How many rows are read of a kind at a time.
+/// How many rows are read of a kind at a time, at least and at most.
+const MIN_BATCH: u32 = 10;
 const BATCH: u32 = 100;
 /// How often a batch is read for one page.
 const MAX_BATCHES: u32 = 20;
@@ -137,7 +138,10 @@ impl RoomEngine {
         };
         let mut events = Vec::new();
         for _ in 0..MAX_BATCHES {
-            let (rows, is_last) = self.next_children(&command.event_id, &kinds, walk)?;
+            let missing = command.limit.saturating_sub(u32::try_from(events.len()).unwrap_or(u32::MAX));
+            // One more, to see whether there are others.
+            let size = missing.saturating_add(1).clamp(MIN_BATCH, BATCH);
+            let (rows, is_last) = self.next_children(&command.event_id, &kinds, walk, size)?;
             for row in &rows {
                 if events.len() >= command.limit as usize {
                     return Ok((events, true));
@@ -152,12 +156,13 @@ impl RoomEngine {
         Ok((events, true))
     }
 
-    /// The next children of all kinds, in order; whether these are the last.
+    /// The next children of all kinds, in order, up to `size` of each; whether these are the last.
     fn next_children(
         &self,
         parent: &EventId,
         kinds: &[String],
         walk: &Walk,
+        size: u32,
     ) -> Result<(Vec<RelationRow>, bool), DatabaseError> {
         let is_forward = walk.direction == Direction::Forward;
         let mut rows = Vec::new();
@@ -165,15 +170,9 @@ impl RoomEngine {
         let mut ends = Vec::new();
         for rel_type in kinds {
             let (after, up_to) = (walk.after, walk.up_to);
-            let batch = self.store.children(&Children {
-                parent,
-                rel_type,
-                after,
-                up_to,
-                is_forward,
-                limit: BATCH,
-            })?;
-            if batch.len() >= BATCH as usize {
+            let batch =
+                self.store.children(&Children { parent, rel_type, after, up_to, is_forward, limit: size })?;
+            if batch.len() >= size as usize {
                 ends.extend(batch.last().map(|row| row.position));
             }
             rows.extend(batch);

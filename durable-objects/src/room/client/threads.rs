@@ -15,7 +15,8 @@ use crate::{
     rpc::room::{GetThreads, LogPosition},
 };
 
-/// How many threads are read at a time.
+/// How many threads are read at a time, at least and at most.
+const MIN_BATCH: u32 = 10;
 const BATCH: u32 = 50;
 /// How many are looked at for one page.
 const MAX_SCANNED: u32 = 1_000;
@@ -33,9 +34,12 @@ impl RoomEngine {
         let mut scanned = 0_u32;
         let mut has_more = true;
         while has_more && chunk.len() < command.limit as usize && scanned < MAX_SCANNED {
-            let threads = self.store.threads(up_to, BATCH)?;
-            has_more = threads.len() >= BATCH as usize;
-            scanned = scanned.saturating_add(BATCH);
+            let missing = command.limit.saturating_sub(u32::try_from(chunk.len()).unwrap_or(u32::MAX));
+            // One more, to see whether there are others.
+            let size = missing.saturating_add(1).clamp(MIN_BATCH, BATCH);
+            let threads = self.store.threads(up_to, size)?;
+            has_more = threads.len() >= size as usize;
+            scanned = scanned.saturating_add(size);
             for (root, latest) in threads {
                 if chunk.len() >= command.limit as usize {
                     has_more = true;
