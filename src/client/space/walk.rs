@@ -137,10 +137,10 @@ impl<'c> Walk<'c> {
     pub fn token(&mut self) -> Option<String> {
         let next = self.next_step()?;
         let mut way = Vec::new();
-        let mut space = next.parent.clone();
+        let mut space = next.parent.as_ref();
         while let Some(of) = space {
             way.push(of.room_id.to_string());
-            space = of.parent.clone();
+            space = of.parent.as_ref();
         }
         way.reverse();
         let seen: Vec<u8> = self.seen.iter().flatten().copied().collect();

@@ -45,7 +45,7 @@ fn who_shares_a_room_is_found_by_id_and_name() {
     for term in
         ["bob", "BOBBY", "tab", "bobby tables", "tables bobby", "@bob-1", "@bob-1:selvedge.test", "bob-"]
     {
-        assert_eq!(find(&alice, term), [bob.user_id.clone()], "{term}");
+        assert_eq!(find(&alice, term), [bob.user_id.as_str()], "{term}");
     }
     for term in ["carol", "obby", "alice", "", "@", "nobody"] {
         assert_eq!(find(&alice, term), [""; 0], "{term}");
@@ -71,13 +71,13 @@ fn who_is_in_a_room_open_to_everyone_is_found_by_everyone_while_it_is() {
     let alice = Client::registered("alice");
     let bob = alice.register("bob");
     let room_id = create(&alice, json!({"preset": "public_chat"}));
-    assert_eq!(find(&bob, "alice"), [alice.user_id.clone()]);
+    assert_eq!(find(&bob, "alice"), [alice.user_id.as_str()]);
     let rules = path(&room_id, "state/m.room.join_rules/");
     alice.ok("PUT", &rules, json!({"join_rule": "invite"}));
     assert_eq!(find(&bob, "alice"), [""; 0]);
     let target = path(&room_id, "state/m.room.history_visibility/");
     alice.ok("PUT", &target, json!({"history_visibility": "world_readable"}));
-    assert_eq!(find(&bob, "alice"), [alice.user_id.clone()]);
+    assert_eq!(find(&bob, "alice"), [alice.user_id.as_str()]);
     alice.ok("POST", &path(&room_id, "leave"), json!({}));
     assert_eq!(find(&bob, "alice"), [""; 0]);
 }
