@@ -8,7 +8,7 @@ pub mod capabilities;
 pub mod dehydrated_device;
 pub mod device;
 pub mod directory;
-mod elsewhere;
+pub mod elsewhere;
 pub mod filter;
 pub mod invitee;
 pub mod keys;

@@ -12,6 +12,7 @@ pub mod openid;
 pub mod pdu;
 pub mod query;
 pub mod space;
+pub mod third_party_invite;
 pub mod transaction;
 
 #[cfg(test)]

@@ -22,6 +22,8 @@ pub enum Limit {
     Registrability,
     /// Summaries of rooms.
     Summary,
+    /// Addresses that an identity server has bound to a user.
+    ThirdPartyBinding,
 }
 
 /// How many addresses are remembered at most.
@@ -38,6 +40,7 @@ impl Limit {
             Self::Registration => Quota::new(20, 10_000),
             Self::Registrability => Quota::new(30, 1_000),
             Self::Summary => Quota::new(20, 3_000),
+            Self::ThirdPartyBinding => Quota::new(20, 5_000),
         }
     }
 }

@@ -13,7 +13,7 @@ use selvedge_durable_objects::{
 use selvedge_protocol::event::sign_object;
 use serde_json::{Value, json};
 
-use crate::testing::Client;
+use crate::testing::{Client, Neighbours};
 
 const PEER: &str = "b.test";
 const OURS: &str = "selvedge.test";
@@ -265,4 +265,42 @@ fn the_keys_of_a_server_that_does_not_answer_are_asked_of_the_notaries() {
     });
     assert_eq!(story.transact("2", &transaction(PEER)).0, 200);
     assert!(story.count("notary.test") > 0);
+}
+
+/// A room on one server whose creator promised an invitation, and what the identity server tells the other of it when
+/// `key` signs; how many invitations its user then has.
+fn invitations_after_binding(key: &Ed25519KeyPair) -> usize {
+    let servers = Neighbours::new();
+    let alice = servers.clients[0].register("alice");
+    let bob = servers.clients[1].register("bob");
+    let room = alice.ok("POST", "/_matrix/client/v3/createRoom", json!({"preset": "private_chat"}));
+    let room = room["room_id"].as_str().unwrap();
+    let public_key = STANDARD_NO_PAD.encode(self::key(7).public_key());
+    let promise = json!({
+        "display_name": "b...", "key_validity_url": "https://id.test/valid", "public_key": public_key,
+    });
+    let path = format!("/_matrix/client/v3/rooms/{room}/state/m.room.third_party_invite/token");
+    alice.ok("PUT", &path, promise);
+    let signed = signed(&json!({"mxid": bob.user_id, "token": "token"}), "id.test", key);
+    let invite = json!({
+        "medium": "email", "address": "bob@example.org", "mxid": bob.user_id, "room_id": room,
+        "sender": alice.user_id, "signed": signed,
+    });
+    let bound = json!({
+        "medium": "email", "address": "bob@example.org", "mxid": bob.user_id, "invites": [invite],
+    });
+    servers.clients[1].ok("PUT", "/_matrix/federation/v1/3pid/onbind", bound);
+    servers.settle();
+    let synced = bob.ok("GET", "/_matrix/client/v3/sync", Value::Null);
+    synced["rooms"]["invite"].as_object().map_or(0, serde_json::Map::len)
+}
+
+#[test]
+fn a_promised_invitation_is_given_to_whom_the_address_is_bound() {
+    assert_eq!(invitations_after_binding(&key(7)), 1);
+}
+
+#[test]
+fn an_invitation_that_the_promised_key_did_not_sign_is_not_given() {
+    assert_eq!(invitations_after_binding(&key(8)), 0);
 }

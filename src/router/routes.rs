@@ -375,6 +375,8 @@ fn federation_rooms(router: &mut Router) {
     router.add_plain(Method::PUT, path, federation::membership::create_leave_event_v1);
     router.add(federation::membership::prepare_knock_event);
     router.add(federation::membership::create_knock_event);
+    router.add(federation::third_party_invite::exchange_invite);
+    router.add(federation::third_party_invite::bind_callback);
     router.add(federation::invite::create_invite);
     let path = "/_matrix/federation/v1/invite/{room_id}/{event_id}";
     router.add_plain(Method::PUT, path, federation::invite::create_invite_v1);
