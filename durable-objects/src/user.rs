@@ -134,6 +134,7 @@ impl Engine for UserEngine {
 }
 
 impl UserEngine {
+    #[expect(clippy::too_many_lines, reason = "a table")]
     async fn answer(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
         dispatch!(self, op, body, {
             sync user::AccountExists => account_exists,

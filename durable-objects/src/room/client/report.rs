@@ -1,5 +1,7 @@
 //! What is reported to the administrators.
 
+use std::borrow::Cow;
+
 use ruma::events::room::member::MembershipState;
 use selvedge_protocol::auth::AuthState;
 
@@ -16,15 +18,13 @@ impl RoomEngine {
         command: DescribeReported,
     ) -> Result<Reported, MatrixError> {
         let DescribeReported { reporter, event_id } = command;
-        if !self.store.find_meta()?.is_some_and(|meta| meta.create.is_some()) {
+        if self.store.find_meta()?.is_none_or(|meta| meta.create.is_none()) {
             return Err(MatrixError::not_found("There is no such room"));
         }
         let state = State::current(&self.store)?;
         let text = |event_type: &str, field: &str| {
             let event = state.get(event_type, "")?;
-            Ok::<_, MatrixError>(
-                event.and_then(|event| event.content_str(field).map(|text| text.into_owned())),
-            )
+            Ok::<_, MatrixError>(event.and_then(|event| event.content_str(field).map(Cow::into_owned)))
         };
         let mut event = None;
         if let Some(event_id) = event_id {

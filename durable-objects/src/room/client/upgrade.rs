@@ -42,7 +42,11 @@ impl RoomEngine {
         let creation_content = upgraded_create(&create, predecessor, &rules, &additional_creators);
 
         let server_name = self.runtime.platform.config().server_name.clone();
-        let mut transferred = self.transferred_lists(&state, &create)?;
+        let mut transferred = Vec::new();
+        if create.get("type").and_then(Value::as_str) == Some("m.space") {
+            transferred.extend(children(&state)?);
+        }
+        transferred.extend(bans(&state)?);
         for event_type in TRANSFERRED_STATE {
             let Some(content) = content(&state, event_type)? else { continue };
             let content = match event_type {
@@ -58,47 +62,6 @@ impl RoomEngine {
             transferred.push(new_state(event_type, "", &content)?);
         }
         Ok(UpgradePlan { creation_content, state: transferred })
-    }
-
-    /// The bans, and the children of a space.
-    fn transferred_lists(
-        &self,
-        state: &State,
-        create: &Map<String, Value>,
-    ) -> Result<Vec<NewState>, MatrixError> {
-        let mut transferred = Vec::new();
-        if create.get("type").and_then(Value::as_str) == Some("m.space") {
-            for child in state.of_type("m.space.child", None, MAX_TRANSFERRED)? {
-                let content: Map<String, Value> = child.pdu.content_as()?;
-                if let Some(room_id) = child.pdu.state_key().filter(|_| content.contains_key("via")) {
-                    transferred.push(new_state("m.space.child", room_id, &Value::Object(content))?);
-                }
-            }
-        }
-        let mut bans = 0;
-        let mut after: Option<String> = None;
-        loop {
-            let members = state.of_type("m.room.member", after.as_deref(), PAGE)?;
-            let Some(last) = members.last() else { return Ok(transferred) };
-            after = last.pdu.state_key().map(str::to_owned);
-            for member in &members {
-                let Some(user) = member.pdu.state_key() else { continue };
-                if member.pdu.content_str("membership").as_deref() != Some("ban") {
-                    continue;
-                }
-                bans += 1;
-                if bans > MAX_TRANSFERRED {
-                    return Ok(transferred);
-                }
-                let mut content = json!({ "membership": "ban" });
-                if let (Some(reason), Some(content)) =
-                    (member.pdu.content_str("reason"), content.as_object_mut())
-                {
-                    content.insert("reason".to_owned(), json!(reason));
-                }
-                transferred.push(new_state("m.room.member", user, &content)?);
-            }
-        }
     }
 
     pub(in crate::room) async fn retire_room(
@@ -128,6 +91,44 @@ impl RoomEngine {
             }
         }
         Ok(())
+    }
+}
+
+/// The children of a space.
+fn children(state: &State) -> Result<Vec<NewState>, MatrixError> {
+    let mut children = Vec::new();
+    for child in state.of_type("m.space.child", None, MAX_TRANSFERRED)? {
+        let content: Map<String, Value> = child.pdu.content_as()?;
+        if let Some(room_id) = child.pdu.state_key().filter(|_| content.contains_key("via")) {
+            children.push(new_state("m.space.child", room_id, &Value::Object(content))?);
+        }
+    }
+    Ok(children)
+}
+
+/// The bans, with their reasons.
+fn bans(state: &State) -> Result<Vec<NewState>, MatrixError> {
+    let mut bans = Vec::new();
+    let mut after: Option<String> = None;
+    loop {
+        let members = state.of_type("m.room.member", after.as_deref(), PAGE)?;
+        let Some(last) = members.last() else { return Ok(bans) };
+        after = last.pdu.state_key().map(str::to_owned);
+        for member in &members {
+            let Some(user) = member.pdu.state_key() else { continue };
+            if member.pdu.content_str("membership").as_deref() != Some("ban") {
+                continue;
+            }
+            if bans.len() >= MAX_TRANSFERRED {
+                return Ok(bans);
+            }
+            let mut content = json!({ "membership": "ban" });
+            if let (Some(reason), Some(content)) = (member.pdu.content_str("reason"), content.as_object_mut())
+            {
+                content.insert("reason".to_owned(), json!(reason));
+            }
+            bans.push(new_state("m.room.member", user, &content)?);
+        }
     }
 }
 
