@@ -2,7 +2,7 @@
 CREATE TABLE media (
     media_id     TEXT PRIMARY KEY,
     created_ts   INTEGER NOT NULL,  -- milliseconds since the epoch
-    bytes        INTEGER NOT NULL,  -- the size; while it is uploaded, the size that was announced
+    bytes        INTEGER NOT NULL,  -- the size; while it is uploaded, what was announced or may come
     expires_ts   INTEGER,           -- until when the content must be there; NULL: it is
     started_ts   INTEGER,           -- when the present upload of content that is not there yet began; NULL: none runs
     reserved     INTEGER NOT NULL   -- 1: the id was given out before its content came; else 0

@@ -10,7 +10,7 @@ use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::{
         media_index::{CheckSpace, IndexMedia},
-        user::{BeginUpload, EndUpload, ReserveMedia, Swept},
+        user::{BeginUpload, BegunUpload, EndUpload, ReserveMedia, Swept},
     },
 };
 use serde_json::json;
@@ -117,22 +117,22 @@ async fn take_in(
         open: ctx.config.media.unauthenticated,
         expires_ts: None,
     };
-    let bytes = length.unwrap_or(0);
     if ctx.config.media.max_bytes_in_all.is_some() {
-        ctx.call(&(), &CheckSpace { bytes }).await?;
+        ctx.call(&(), &CheckSpace { bytes: length.unwrap_or(1) }).await?;
     }
-    let begin = BeginUpload { media_id: mxc.id.clone(), reserved, bytes };
-    let swept = ctx.call(auth.localpart(), &begin).await?;
+    let begin = BeginUpload { media_id: mxc.id.clone(), reserved, bytes: length };
+    let BegunUpload { swept, max_bytes } = ctx.call(auth.localpart(), &begin).await?;
     // The rest runs to its end even if the client goes away: then it tidies up.
     let (ctx, body, user) = (ctx.clone(), request.raw.body(), auth.localpart().to_owned());
     let platform = Rc::clone(&ctx.platform);
     let work = async move {
         let swept = sweep(&ctx, swept).await;
         let written = match swept {
-            Ok(()) => write(&ctx.media, body, length, &mxc, facts.clone(), max).await,
+            Ok(()) => write(&ctx.media, body, length, &mxc, facts.clone(), max_bytes).await,
             Err(error) => Err(error),
         };
         let written = match written {
+            Err(error) if max_bytes < max && error.is(&ErrorCode::TooLarge) => Err(over_quota()),
             Ok(bytes) => index(&ctx, &mxc, facts, bytes).await,
             Err(error) => Err(error),
         };
@@ -194,6 +194,10 @@ async fn copy(body: &ReadableStream, writer: &mut super::store::Writer, max: u64
         writer.write(&chunk).await?;
     }
     Ok(())
+}
+
+fn over_quota() -> MatrixError {
+    MatrixError::forbidden("This is more than a user of this server may upload")
 }
 
 fn too_large(max: u64) -> MatrixError {

@@ -9,7 +9,7 @@ use crate::{
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
-    rpc::user::{BeginUpload, EndUpload, ForgetMedia, ReserveMedia, Swept},
+    rpc::user::{BeginUpload, BegunUpload, EndUpload, ForgetMedia, ReserveMedia, Swept},
 };
 
 /// How many reserved ids may wait for their content.
@@ -75,7 +75,7 @@ impl UserEngine {
         Ok(Swept { expired })
     }
 
-    pub(super) fn begin_upload(&self, command: BeginUpload) -> Result<Swept, MatrixError> {
+    pub(super) fn begin_upload(&self, command: BeginUpload) -> Result<BegunUpload, MatrixError> {
         let (db, now) = (self.runtime.db.as_ref(), self.runtime.platform.now());
         let BeginUpload { media_id, reserved, bytes } = command;
         let swept = self.sweep_media(now)?;
@@ -83,15 +83,20 @@ impl UserEngine {
             let upload = self.upload(&media_id)?;
             check_reserved(upload, now)?;
         }
-        if let Some(limit) = self.runtime.platform.config().media.max_bytes_per_user {
+        let settings = &self.runtime.platform.config().media;
+        let mut max_bytes = bytes.unwrap_or(settings.max_upload_bytes);
+        if let Some(limit) = settings.max_bytes_per_user {
+            // What is uploaded now counts as what was announced, or may come.
             let used = db.query_first(USED, params![], |row| row.get::<u64>(0))?.unwrap_or(0);
-            if used.saturating_add(bytes) > limit {
+            let left = limit.saturating_sub(used);
+            if left < bytes.unwrap_or(1) {
                 return Err(MatrixError::forbidden("You have uploaded as much as a user of this server may"));
             }
+            max_bytes = max_bytes.min(left);
         }
         let expires_ts = now.saturating_add(UPLOAD_TIMEOUT);
-        db.execute(BEGIN, params![&media_id, now, bytes, expires_ts, now])?;
-        Ok(swept)
+        db.execute(BEGIN, params![&media_id, now, max_bytes, expires_ts, now])?;
+        Ok(BegunUpload { swept, max_bytes })
     }
 
     pub(super) fn end_upload(&self, command: EndUpload) -> Result<(), MatrixError> {

@@ -39,7 +39,7 @@ fn server() -> (Client, Client, Client) {
 
 fn upload(user: &Client, media_id: &str, bytes: u64) {
     let localpart = user.user_id.trim_start_matches('@').split(':').next().unwrap();
-    let begin = BeginUpload { media_id: media_id.to_owned(), reserved: false, bytes };
+    let begin = BeginUpload { media_id: media_id.to_owned(), reserved: false, bytes: Some(bytes) };
     user.world.call(localpart, &begin).unwrap();
     let own: ruma::OwnedServerName = SERVER_NAME.try_into().unwrap();
     user.world.objects().insert(key(SERVER_NAME, media_id), vec![1]);
@@ -106,8 +106,10 @@ fn what_is_deleted_leaves_nothing_in_the_bucket_and_counts_no_more() {
     alice.world.configure(|config| config.media.max_bytes_per_user = Some(100));
     upload(&alice, "one", 60);
     upload(&alice, "two", 40);
-    let more = BeginUpload { media_id: "more".to_owned(), reserved: false, bytes: 50 };
+    let more = BeginUpload { media_id: "more".to_owned(), reserved: false, bytes: Some(50) };
     assert_eq!(alice.world.call("alice", &more).unwrap_err().code, "M_FORBIDDEN");
+    let unannounced = BeginUpload { media_id: "any".to_owned(), reserved: false, bytes: None };
+    assert_eq!(alice.world.call("alice", &unannounced).unwrap_err().code, "M_FORBIDDEN");
     let one = format!("{ADMIN}/media/{SERVER_NAME}/one");
     assert_eq!(admin.ok("GET", &one, Value::Null)["media_info"]["media_length"], 60);
     let answer = admin.ok("DELETE", &one, Value::Null);
@@ -115,6 +117,10 @@ fn what_is_deleted_leaves_nothing_in_the_bucket_and_counts_no_more() {
     assert!(!alice.world.objects().keys().any(|key| key.contains("one")));
     admin.refused("DELETE", &one, Value::Null, 404, "M_NOT_FOUND");
     admin.refused("GET", &one, Value::Null, 404, "M_NOT_FOUND");
+    assert_eq!(alice.world.call("alice", &unannounced).unwrap().max_bytes, 60);
+    // It counts while it comes, and no more once it has broken off.
+    assert!(alice.world.call("alice", &more).is_err());
+    alice.world.call("alice", &EndUpload { media_id: "any".to_owned(), bytes: None }).unwrap();
     alice.world.call("alice", &more).unwrap();
     let rest = admin.ok("DELETE", &format!("{ADMIN}/users/{}/media", alice.user_id), Value::Null);
     assert_eq!(rest["deleted_media"], json!(["two"]));

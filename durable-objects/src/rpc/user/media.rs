@@ -29,10 +29,19 @@ pub struct BeginUpload {
     pub media_id: String,
     /// Whether the id was reserved; else it is new.
     pub reserved: bool,
-    /// How many bytes will come, as far as that is known.
-    pub bytes: u64,
+    /// How many bytes will come, if that is known.
+    pub bytes: Option<u64>,
 }
-command!(BeginUpload to User -> Swept);
+command!(BeginUpload to User -> BegunUpload);
+
+/// An upload may come.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct BegunUpload {
+    /// What was swept up on the way.
+    pub swept: Swept,
+    /// How many bytes the user may upload now, at most: so many are kept free for it.
+    pub max_bytes: u64,
+}
 
 /// Ends an upload that was begun.
 #[derive(Debug, Serialize, Deserialize)]
