@@ -3,40 +3,10 @@
 import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
 
-import { login, register, sdkClient, startServer, startSync, until } from './harness.mjs';
+import { devicesOf, encryptedRoom, encrypting, proof, reads } from './encrypted.mjs';
+import { login, register, startServer, until } from './harness.mjs';
 
 const server = await startServer({ after });
-
-/** A client that encrypts, syncing. `options` are those of `createClient`. */
-async function encrypting(scope, user, options) {
-  const sdk = sdkClient(scope, user, options);
-  await sdk.initRustCrypto({ useIndexedDB: false });
-  await startSync(sdk);
-  return sdk;
-}
-
-async function encryptedRoom(sdk, invite) {
-  const encryption = { type: 'm.room.encryption', state_key: '', content: { algorithm: 'm.megolm.v1.aes-sha2' } };
-  const room = await sdk.createRoom({ preset: 'private_chat', invite, initial_state: [encryption] });
-  return room.room_id;
-}
-
-/** What a client could read in a room. */
-function readable(sdk, roomId) {
-  const events = sdk.getRoom(roomId)?.getLiveTimeline().getEvents() ?? [];
-  const messages = events.filter((event) => event.getType() === 'm.room.message' && !event.isDecryptionFailure());
-  return messages.map((event) => event.getContent().body);
-}
-
-function reads(sdk, roomId, text) {
-  return until(() => readable(sdk, roomId).includes(text), { what: `${sdk.getUserId()} reads ${text}` });
-}
-
-/** Proves to the server who the user is, as clients do that upload keys. */
-function proof(user) {
-  const identifier = { type: 'm.id.user', user: user.userId };
-  return (request) => request({ type: 'm.login.password', identifier, password: user.password });
-}
 
 test('two users with two devices each read each other, until a device is deleted', async (t) => {
   const users = [await register(server, 'alice'), await register(server, 'bob')];
@@ -60,8 +30,7 @@ test('two users with two devices each read each other, until a device is deleted
 
   bobsOther.stopClient();
   await proof(bob)((auth) => bobSdk.deleteDevice(second[1].deviceId, auth));
-  const devicesOfBob = async () => (await aliceSdk.getCrypto().getUserDeviceInfo([bob.userId])).get(bob.userId);
-  await until(async () => (await devicesOfBob()).size === 1);
+  await until(async () => (await devicesOf(aliceSdk, bob.userId)).size === 1);
   sent.length = 0;
   await aliceSdk.getCrypto().forceDiscardSession(roomId);
   await aliceSdk.sendTextMessage(roomId, 'once more');
