@@ -43,8 +43,8 @@ pub struct RemoteServerEngine {
     sending: Cell<bool>,
     /// When the alarm rings, as far as this process knows; 0 if it does not.
     alarm_at: Cell<u64>,
-    /// How often it was heard that users changed their devices.
-    device_news: Cell<u64>,
+    /// When it was heard that users changed their devices.
+    device_news: devices::DeviceNews,
     inbound: inbound::Inbound,
     keys: verify_keys::KeyQuestions,
     /// Rooms of which it is stored that the server takes part in them.
@@ -68,6 +68,7 @@ impl Engine for RemoteServerEngine {
         (5, include_str!("../../schema/remote_server/0005_outbound_pdu.sql")),
         (10, include_str!("../../schema/remote_server/0010_device_cache.sql")),
         (11, include_str!("../../schema/remote_server/0011_destination.sql")),
+        (20, include_str!("../../schema/remote_server/0020_stale_devices.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -79,7 +80,7 @@ impl Engine for RemoteServerEngine {
             inbound: inbound::Inbound::default(),
             keys: verify_keys::KeyQuestions::default(),
             known_rooms: RefCell::default(),
-            device_news: Cell::default(),
+            device_news: devices::DeviceNews::default(),
         }
     }
 

@@ -8,8 +8,10 @@ use std::{
 use http::Request;
 use selvedge_durable_objects::{
     platform::{FetchError, OutboundRequest, OutboundResponse},
+    rpc::remote_server::{InboundEdu, ReceiveTransaction},
     testing::World,
 };
+use serde_json::{Value, value::to_raw_value};
 
 use super::{Client, answer};
 
@@ -47,6 +49,16 @@ impl Neighbours {
     /// Lets both servers do what is due, but for the tries that come later.
     pub fn settle(&self) {
         while self.clients.iter().any(|client| client.world.ring_due_alarm().is_some()) {}
+    }
+
+    /// Gives an EDU of one server to the other, as if it had come in a transaction.
+    pub fn send_edu(&self, of: usize, edu_type: &str, content: &Value) {
+        let name = |client: &Client| client.world.platform().config().server_name.clone();
+        let to = &self.clients[1 - of].world;
+        let edu = InboundEdu { edu_type: edu_type.to_owned(), content: to_raw_value(content).unwrap() };
+        let txn_id = content.to_string();
+        let command = ReceiveTransaction { txn_id, pdus: Vec::new(), edus: vec![edu] };
+        to.call(&name(&self.clients[of]), &command).unwrap();
     }
 
     /// Moves both clocks on.

@@ -1,20 +1,26 @@
 //! Keys of the server's users: asked for, and remembered for as long as they are known to be right.
 //!
 //! While a user of the server shares a room with one of ours, the server tells when the user's devices change `[S-S §10]`.
-//! So what was asked for stays right until it is told of a change, or the user and ours part in a room by which this was
-//! known. Then it is forgotten, and asked for anew when it is wanted.
+//! So what was asked for stays right until the user and ours part in a room by which this was known, or a change is missed
+//! (see [`update`]). Then it is asked for anew when it is wanted, and never shown as if it were right.
+
+mod cache;
+mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt, stream};
-use ruma::{OwnedDeviceId, OwnedRoomId, OwnedUserId, api::federation::keys::get_keys::v1 as get_keys};
+use futures_util::{StreamExt, future::join_all, stream};
+use ruma::{
+    OwnedDeviceId, OwnedRoomId, OwnedUserId,
+    api::federation::{device::get_devices::v1 as get_devices, keys::get_keys::v1 as get_keys},
+};
 
+pub(super) use self::cache::DeviceNews;
+use self::{cache::Known, update::named};
 use super::{RemoteServerEngine, find_event::MAX_ROOMS};
 use crate::{
-    database::{DatabaseError, DatabaseExt},
-    federation::{self, Bounds},
+    federation::{self, Bounds, FederationError},
     matrix_error::MatrixError,
-    params,
     rpc::{
         self,
         remote_server::{ForgetDevices, QueryRemoteKeys, RemoteKeys, RoomShared},
@@ -23,14 +29,10 @@ use crate::{
     },
 };
 
-const CACHED: &str = "SELECT keys FROM device_cache WHERE user_id = ?";
-const SET: &str = "INSERT INTO device_cache (user_id, room_id, keys) VALUES (?, ?, ?)
-    ON CONFLICT (user_id) DO UPDATE SET room_id = excluded.room_id, keys = excluded.keys";
-const FORGET: &str = "DELETE FROM device_cache WHERE user_id = ?";
-const FORGET_ROOM: &str = "DELETE FROM device_cache WHERE room_id = ?";
-
 /// How many rooms are asked at the same time.
 const CONCURRENCY: usize = 16;
+/// Of how many users all devices are asked for, each by a request of its own; of more at a time, keys alone.
+const MAX_LISTS: usize = 16;
 
 type Wanted = BTreeMap<OwnedUserId, Vec<OwnedDeviceId>>;
 
@@ -40,57 +42,112 @@ impl RemoteServerEngine {
         command: QueryRemoteKeys,
     ) -> Result<RemoteKeys, MatrixError> {
         let server = self.server_name()?;
-        let (mut users, mut missing) = (BTreeMap::new(), Wanted::new());
+        let mut users = BTreeMap::new();
+        let (mut stale, mut missing) = (Wanted::new(), Wanted::new());
         for (user_id, devices) in command.users {
             if user_id.server_name() != server {
                 continue;
             }
-            match self.cached_keys(&user_id)? {
-                Some(keys) => {
+            match self.known_keys(&user_id)? {
+                Known::Right(keys) => {
                     users.insert(user_id, only(keys, &devices));
                 }
-                None => {
+                Known::Stale if stale.len() < MAX_LISTS => {
+                    stale.insert(user_id, devices);
+                }
+                Known::Stale | Known::Nothing => {
                     missing.insert(user_id, devices);
                 }
             }
         }
-        let mut failure = None;
-        if !missing.is_empty() {
-            match self.fetch_device_keys(missing, command.timeout_ms).await {
-                Ok(fetched) => users.extend(fetched),
-                Err(error) => failure = Some(error),
-            }
+        let bounds = Bounds { timeout_ms: command.timeout_ms, ..Bounds::default() };
+        let (lists, keys) = futures_util::join!(
+            self.fetch_device_lists(stale, bounds),
+            self.fetch_device_keys(missing, bounds)
+        );
+        let RemoteKeys { users: listed, mut failure } = lists?;
+        users.extend(listed);
+        match keys {
+            Ok(fetched) => users.extend(fetched),
+            Err(error) => failure = Some(error),
         }
         Ok(RemoteKeys { users, failure })
     }
 
-    fn cached_keys(&self, user_id: &OwnedUserId) -> Result<Option<UserKeys>, MatrixError> {
-        let db = self.runtime.db.as_ref();
-        let keys = db.query_first(CACHED, params![user_id.as_str()], |row| row.get::<String>(0))?;
-        Ok(keys.map(|keys| serde_json::from_str(&keys)).transpose()?)
+    /// Asks the server for all devices of users of whom something was missed: what it says has a place among its
+    /// updates, by which later ones can be applied.
+    async fn fetch_device_lists(&self, wanted: Wanted, bounds: Bounds) -> Result<RemoteKeys, MatrixError> {
+        let mut fetched = RemoteKeys { users: BTreeMap::new(), failure: None };
+        if wanted.is_empty() {
+            return Ok(fetched);
+        }
+        let moment = self.device_news.now();
+        let shared = self.rooms_shared_with(wanted.keys().cloned().collect()).await?;
+        let answers = join_all(wanted.keys().map(|user_id| self.ask_for_device_list(user_id, bounds))).await;
+        let mut refused = Wanted::new();
+        for ((user_id, devices), answer) in wanted.into_iter().zip(answers) {
+            match answer {
+                Ok(keys) => {
+                    if let Some(room_id) = shared.get(&user_id) {
+                        self.remember_keys(&user_id, room_id, &keys, moment)?;
+                    }
+                    fetched.users.insert(user_id, only(keys, &devices));
+                }
+                // Some servers do not have this endpoint.
+                Err(FederationError::Refused(_) | FederationError::BadAnswer { .. }) => {
+                    refused.insert(user_id, devices);
+                }
+                Err(error) => fetched.failure = Some(error.into()),
+            }
+        }
+        match self.fetch_device_keys(refused, bounds).await {
+            Ok(keys) => fetched.users.extend(keys),
+            Err(error) => fetched.failure = Some(error),
+        }
+        Ok(fetched)
+    }
+
+    async fn ask_for_device_list(
+        &self,
+        user_id: &OwnedUserId,
+        bounds: Bounds,
+    ) -> Result<UserKeys, FederationError> {
+        let request = get_devices::Request::new(user_id.clone());
+        let server = self.server_name().map_err(FederationError::Internal)?;
+        let answer = federation::send(self.runtime.platform.as_ref(), &server, request, bounds).await?;
+        let devices = answer.devices.into_iter().filter_map(|device| {
+            let name = device.device_display_name.as_deref();
+            let keys = named(user_id, &device.device_id, &device.keys, name)?;
+            Some((device.device_id, keys))
+        });
+        Ok(UserKeys {
+            devices: devices.collect(),
+            master_key: answer.master_key,
+            self_signing_key: answer.self_signing_key,
+            user_signing_key: None,
+            stream_id: answer.stream_id.into(),
+        })
     }
 
     /// Asks the server, and remembers what it says of users who share a room with ours.
     async fn fetch_device_keys(
         &self,
         wanted: Wanted,
-        timeout_ms: u32,
+        bounds: Bounds,
     ) -> Result<BTreeMap<OwnedUserId, UserKeys>, MatrixError> {
-        let news = self.device_news.get();
+        if wanted.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let moment = self.device_news.now();
         let shared = self.rooms_shared_with(wanted.keys().cloned().collect()).await?;
         let asked = wanted.iter().map(|(user_id, devices)| {
             let all = shared.contains_key(user_id);
             (user_id.clone(), if all { Vec::new() } else { devices.clone() })
         });
-        let fetched = self.ask_for_device_keys(asked.collect(), timeout_ms).await?;
-        // Of what changed meanwhile it is not known whether the answer has it.
-        if self.device_news.get() == news {
-            for (user_id, room_id) in &shared {
-                if let Some(keys) = fetched.get(user_id) {
-                    let keys = serde_json::to_string(keys)?;
-                    let row = params![user_id.as_str(), room_id.as_str(), &keys];
-                    self.runtime.db.execute(SET, row)?;
-                }
+        let fetched = self.ask_for_device_keys(asked.collect(), bounds).await?;
+        for (user_id, room_id) in &shared {
+            if let Some(keys) = fetched.get(user_id) {
+                self.remember_keys(user_id, room_id, keys, moment)?;
             }
         }
         let none = Vec::new();
@@ -112,7 +169,7 @@ impl RemoteServerEngine {
         for rooms in rooms.chunks(CONCURRENCY) {
             let command = WhoIsJoined { users: users.clone() };
             let calls = rooms.iter().map(|room_id| rpc::call(platform, room_id, &command));
-            let answers = futures_util::future::join_all(calls).await;
+            let answers = join_all(calls).await;
             for (room_id, joined) in rooms.iter().zip(answers) {
                 shared.extend(joined?.into_iter().map(|user_id| (user_id, room_id.clone())));
             }
@@ -128,9 +185,8 @@ impl RemoteServerEngine {
     async fn ask_for_device_keys(
         &self,
         users: Wanted,
-        timeout_ms: u32,
+        bounds: Bounds,
     ) -> Result<BTreeMap<OwnedUserId, UserKeys>, MatrixError> {
-        let bounds = Bounds { timeout_ms, ..Bounds::default() };
         let request = get_keys::Request::new(users.clone());
         let platform = self.runtime.platform.as_ref();
         let mut answer = federation::send(platform, &self.server_name()?, request, bounds).await?;
@@ -151,7 +207,6 @@ impl RemoteServerEngine {
         if users.is_empty() {
             return Ok(());
         }
-        self.forget_users(users.iter())?;
         let command = MemberDevicesChanged { users: users.into_iter().collect() };
         let platform = self.runtime.platform.as_ref();
         let calls = stream::iter(self.shared_rooms(MAX_ROOMS)?).map(|room_id| {
@@ -163,18 +218,10 @@ impl RemoteServerEngine {
         failed.map_or(Ok(()), Err)
     }
 
-    fn forget_users<'u>(&self, users: impl Iterator<Item = &'u OwnedUserId>) -> Result<(), DatabaseError> {
-        self.device_news.set(self.device_news.get().wrapping_add(1));
-        for user_id in users {
-            self.runtime.db.execute(FORGET, params![user_id.as_str()])?;
-        }
-        Ok(())
-    }
-
     pub(super) fn forget_devices(&self, command: ForgetDevices) -> Result<(), MatrixError> {
-        self.forget_users(command.users.iter())?;
+        command.users.iter().try_for_each(|user_id| self.forget_user(user_id))?;
         if let Some(room_id) = &command.room_id {
-            self.runtime.db.execute(FORGET_ROOM, params![room_id.as_str()])?;
+            self.forget_room(room_id)?;
         }
         Ok(())
     }

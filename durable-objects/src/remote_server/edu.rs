@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 
 use ruma::{
     OwnedUserId, UserId,
-    api::federation::transactions::edu::{
-        DeviceListUpdateContent, DirectDeviceContent, SigningKeyUpdateContent,
-    },
+    api::federation::transactions::edu::{DeviceListUpdateContent, DirectDeviceContent},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::value::RawValue;
 
 use super::RemoteServerEngine;
@@ -38,16 +36,8 @@ impl RemoteServerEngine {
         changed: &mut BTreeSet<OwnedUserId>,
     ) -> Result<(), MatrixError> {
         match edu.edu_type.as_str() {
-            "m.device_list_update" => {
-                let content: DeviceListUpdateContent = parse(&edu.content)?;
-                self.check_is_of_server(&content.user_id)?;
-                changed.insert(content.user_id);
-                Ok(())
-            }
-            "m.signing_key_update" => {
-                let content: SigningKeyUpdateContent = parse(&edu.content)?;
-                self.check_is_of_server(&content.user_id)?;
-                changed.insert(content.user_id);
+            "m.device_list_update" | "m.signing_key_update" => {
+                changed.insert(self.take_keys_update(edu)?);
                 Ok(())
             }
             "m.direct_to_device" => self.deliver_to_devices(parse(&edu.content)?).await,
@@ -57,6 +47,22 @@ impl RemoteServerEngine {
             // What is not known here may be known to later versions of the protocol.
             _ => Ok(()),
         }
+    }
+
+    /// Whose devices or keys changed. What the update says is taken over if it can be; else what is remembered of the user
+    /// is not right any more.
+    fn take_keys_update(&self, edu: &InboundEdu) -> Result<OwnedUserId, MatrixError> {
+        #[derive(Deserialize)]
+        struct Of {
+            user_id: OwnedUserId,
+        }
+        let Of { user_id } = parse(&edu.content)?;
+        self.check_is_of_server(&user_id)?;
+        match parse::<DeviceListUpdateContent>(&edu.content) {
+            Ok(update) if edu.edu_type == "m.device_list_update" => self.take_device_update(&update)?,
+            _ => self.take_unnumbered_update(&user_id)?,
+        }
+        Ok(user_id)
     }
 
     /// Messages to devices of users of this server.

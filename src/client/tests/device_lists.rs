@@ -192,3 +192,62 @@ fn a_client_that_follows_sync_ends_with_the_true_devices_of_whom_it_shares_a_roo
         story(seed);
     }
 }
+
+/// `alice` of `one.test` and `bob` of `two.test`, who share a room; bob's server remembers alice's devices.
+fn acquainted() -> (Neighbours, Client, Client) {
+    let neighbours = Neighbours::new();
+    let [one, two] = &neighbours.clients;
+    let (alice, bob) = (one.register("alice"), two.register("bob"));
+    let room = encrypted_room(&alice);
+    bob.ok("POST", &format!("/_matrix/client/v3/join/{room}?via=one.test"), json!({}));
+    Follower::upload(&alice, 1);
+    neighbours.settle();
+    assert_eq!(Follower::devices(&bob, &alice.user_id), Some(one_device(&alice, 1)));
+    // What was asked for first has no place among the updates. After one, the whole list is asked for.
+    Follower::upload(&alice, 2);
+    neighbours.settle();
+    assert_eq!(Follower::devices(&bob, &alice.user_id), Some(one_device(&alice, 2)));
+    (neighbours, alice, bob)
+}
+
+fn one_device(client: &Client, seed: u64) -> BTreeMap<String, Value> {
+    BTreeMap::from([(client.device_id.clone(), json!(seed.to_string()))])
+}
+
+#[test]
+fn updates_of_another_server_are_applied_without_asking_it() {
+    let (neighbours, alice, bob) = acquainted();
+    let other = alice.log_in_again();
+    for step in 3..6 {
+        Follower::upload(&alice, step);
+        Follower::upload(&other, 10 * step);
+        neighbours.settle();
+        neighbours.cut(true);
+        let mut expected = one_device(&alice, step);
+        expected.extend(one_device(&other, 10 * step));
+        assert_eq!(Follower::devices(&bob, &alice.user_id), Some(expected));
+        neighbours.cut(false);
+    }
+    other.ok("POST", "/_matrix/client/v3/logout", json!({}));
+    neighbours.settle();
+    neighbours.cut(true);
+    assert_eq!(Follower::devices(&bob, &alice.user_id), Some(one_device(&alice, 5)));
+}
+
+#[test]
+fn after_a_gap_in_the_updates_of_another_server_it_is_asked_for_all_devices() {
+    let (neighbours, alice, bob) = acquainted();
+    let update = |stream_id: u32, prev_id: u32| {
+        let content = json!({
+            "user_id": alice.user_id, "device_id": "LOST", "stream_id": stream_id, "prev_id": [prev_id], "deleted": true,
+        });
+        neighbours.send_edu(0, "m.device_list_update", &content);
+    };
+    update(1_000, 999);
+    neighbours.cut(true);
+    assert_eq!(Follower::devices(&bob, &alice.user_id), None, "stale keys are not shown");
+    neighbours.cut(false);
+    assert_eq!(Follower::devices(&bob, &alice.user_id), Some(one_device(&alice, 2)));
+    neighbours.cut(true);
+    assert_eq!(Follower::devices(&bob, &alice.user_id), Some(one_device(&alice, 2)), "remembered again");
+}
