@@ -120,6 +120,7 @@ impl Engine for RoomEngine {
             sync SyncRoom => sync_room,
             async crate::rpc::room::MemberDevicesChanged => member_devices_changed,
             sync crate::rpc::room::WhoIsJoined => who_is_joined,
+            sync crate::rpc::room::OtherServers => servers_for,
             sync crate::rpc::room::GetDeviceLists => get_device_lists,
             sync SetReceipts => set_receipts,
             sync ReceiveReceipts => receive_receipts,

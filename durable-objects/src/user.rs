@@ -71,6 +71,7 @@ impl Engine for UserEngine {
         (21, include_str!("../../schema/user/0021_to_device.sql")),
         (22, include_str!("../../schema/user/0022_key_backup.sql")),
         (23, include_str!("../../schema/user/0023_dehydrated_device.sql")),
+        (24, include_str!("../../schema/user/0024_device_introduction.sql")),
         (30, include_str!("../../schema/user/0030_media.sql")),
         (40, include_str!("../../schema/user/0040_notice_room.sql")),
         (41, include_str!("../../schema/user/0041_pusher.sql")),

@@ -5,8 +5,9 @@ mod claim;
 mod query;
 mod signing;
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
+use futures_util::future::{Either, select};
 use ruma::{UInt, api::client::keys::upload_keys::v3 as upload_keys};
 use selvedge_durable_objects::{matrix_error::MatrixError, rpc::user::UploadKeys};
 use serde_json::{Value, json};
@@ -46,6 +47,18 @@ pub async fn upload_keys(
 /// How long to wait for other servers, in milliseconds.
 fn timeout_ms(wanted: Option<Duration>) -> u32 {
     u32::try_from(wanted.unwrap_or(TIMEOUT).min(TIMEOUT).as_millis()).unwrap_or(u32::MAX)
+}
+
+/// What `call` gives, unless it takes longer than a client is let wait: finding a server takes time too.
+async fn within<T>(
+    ctx: &Ctx,
+    timeout_ms: u32,
+    call: impl Future<Output = Result<T, MatrixError>>,
+) -> Result<T, MatrixError> {
+    match select(pin!(call), ctx.platform.sleep(timeout_ms)).await {
+        Either::Left((answer, _)) => answer,
+        Either::Right(_) => Err(MatrixError::bad_gateway("The server did not answer in time")),
+    }
 }
 
 /// What a client gets to see for a server that did not answer.

@@ -11,7 +11,7 @@ use super::{RoomEngine, commit::Effects, state::State, store::Store};
 use crate::{
     database::DatabaseError,
     matrix_error::MatrixError,
-    rpc::room::{DeviceLists, GetDeviceLists, LogPosition, MemberDevicesChanged, WhoIsJoined},
+    rpc::room::{DeviceLists, GetDeviceLists, LogPosition, MemberDevicesChanged, OtherServers, WhoIsJoined},
 };
 
 /// How many servers, or members, are read at a time.
@@ -43,6 +43,13 @@ impl RoomEngine {
             return Ok(self.other_servers()?);
         }
         Ok(Vec::new())
+    }
+
+    pub(super) fn servers_for(&self, command: OtherServers) -> Result<Vec<OwnedServerName>, MatrixError> {
+        if self.joined_among(vec![command.user_id])?.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(self.other_servers()?)
     }
 
     pub(super) fn who_is_joined(&self, command: WhoIsJoined) -> Result<Vec<OwnedUserId>, MatrixError> {

@@ -6,6 +6,7 @@ mod cross_signing;
 mod dehydrated_device;
 mod device_keys;
 mod device_list;
+mod introduction;
 mod one_time_key;
 mod signatures;
 mod signed;

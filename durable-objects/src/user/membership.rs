@@ -64,6 +64,9 @@ impl UserEngine {
             row.sender = command.sender;
             row.shown = shown;
             memberships.update(&row)?;
+            if is_new && row.membership == MembershipState::Join {
+                self.introduce_devices(&row.room_id)?;
+            }
             Ok(stream.store(db)?)
         })?;
         if let Some(predecessor) = predecessor {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryFutureExt, stream};
 use ruma::{
     OneTimeKeyAlgorithm, OwnedDeviceId, OwnedServerName, OwnedUserId,
     api::{
@@ -16,7 +16,7 @@ use selvedge_durable_objects::{
     rpc::user::{ClaimKeys, ClaimedKeys},
 };
 
-use super::{CONCURRENCY, check_count, failure, timeout_ms};
+use super::{CONCURRENCY, check_count, failure, timeout_ms, within};
 use crate::{context::Ctx, extract::GuestsToo};
 
 type Wanted = BTreeMap<OwnedUserId, BTreeMap<OwnedDeviceId, OneTimeKeyAlgorithm>>;
@@ -77,7 +77,8 @@ async fn claim_remote(
     let calls = stream::iter(wanted).map(|(server, users)| async move {
         let request = claim_remote_keys::Request::new(users.clone());
         let bounds = Bounds { timeout_ms, ..Bounds::default() };
-        let answer = federation::send(ctx.platform.as_ref(), &server, request, bounds).await;
+        let call = federation::send(ctx.platform.as_ref(), &server, request, bounds);
+        let answer = within(ctx, timeout_ms, call.map_err(MatrixError::from)).await;
         let claimed = answer.map(|answer| {
             let mut claimed = answer.one_time_keys;
             // A server speaks for its own users, and only of what was asked.
@@ -88,7 +89,7 @@ async fn claim_remote(
             });
             claimed
         });
-        (server, claimed.map_err(MatrixError::from))
+        (server, claimed)
     });
     calls.buffer_unordered(CONCURRENCY).collect().await
 }

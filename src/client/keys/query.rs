@@ -18,7 +18,7 @@ use selvedge_durable_objects::{
 };
 use serde_json::{Value, json, value::to_raw_value};
 
-use super::{CONCURRENCY, check_count, failure, timeout_ms};
+use super::{CONCURRENCY, check_count, failure, timeout_ms, within};
 use crate::{
     context::Ctx,
     extract::{ClientAuth, GuestsToo},
@@ -95,7 +95,8 @@ async fn query_remote(
     timeout_ms: u32,
 ) -> Vec<RemoteAnswer> {
     let calls = stream::iter(wanted).map(|(server, users)| async move {
-        let answer = ctx.call(&server, &QueryRemoteKeys { users, timeout_ms }).await;
+        let command = QueryRemoteKeys { users, timeout_ms };
+        let answer = within(ctx, timeout_ms, ctx.call(&server, &command)).await;
         (server, answer)
     });
     calls.buffer_unordered(CONCURRENCY).collect().await

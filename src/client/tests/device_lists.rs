@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use selvedge_durable_objects::rpc::{Command, remote_server::SendEdus};
 use serde_json::{Value, json};
 
 use crate::testing::{Client, Neighbours};
@@ -250,4 +251,25 @@ fn after_a_gap_in_the_updates_of_another_server_it_is_asked_for_all_devices() {
     assert_eq!(Follower::devices(&bob, &alice.user_id), Some(one_device(&alice, 2)));
     neighbours.cut(true);
     assert_eq!(Follower::devices(&bob, &alice.user_id), Some(one_device(&alice, 2)), "remembered again");
+}
+
+#[test]
+fn a_server_is_told_of_the_devices_of_who_joins_a_room_unless_it_follows_them() {
+    let neighbours = Neighbours::new();
+    let [one, two] = &neighbours.clients;
+    let (alice, bob) = (one.register("alice"), two.register("bob"));
+    let was_told = |room: &str| {
+        neighbours.settle();
+        one.world.take_calls();
+        alice.ok("POST", &format!("/_matrix/client/v3/join/{room}?via=two.test"), json!({}));
+        neighbours.settle();
+        one.world.take_calls().iter().any(|(_, op)| *op == SendEdus::OP)
+    };
+    let (first, second) = (encrypted_room(&bob), encrypted_room(&bob));
+    assert!(was_told(&first));
+    assert!(!was_told(&second), "the first room does");
+    for room in [&first, &second] {
+        alice.ok("POST", &format!("/_matrix/client/v3/rooms/{room}/leave"), json!({}));
+    }
+    assert!(was_told(&second), "they shared no room any more");
 }

@@ -15,6 +15,14 @@ pub struct MemberDevicesChanged {
 }
 command!(MemberDevicesChanged to Room -> Vec<OwnedServerName>);
 
+/// The other servers in the room; none if the user is not joined.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct OtherServers {
+    /// A user of this server.
+    pub user_id: OwnedUserId,
+}
+command!(OtherServers to Room -> Vec<OwnedServerName>);
+
 /// Which of these users are joined, while a user of this server is?
 #[derive(Debug, Serialize, Deserialize)]
 pub struct WhoIsJoined {

@@ -13,7 +13,7 @@ use ruma::{
     events::room::member::MembershipState,
     serde::Raw,
 };
-use serde_json::value::to_raw_value;
+use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
     database::{DatabaseError, DatabaseExt},
@@ -36,7 +36,7 @@ const NEWS: &str = "SELECT position, previous, device_id FROM device_list_news O
 const DELETE_NEWS: &str = "DELETE FROM device_list_news WHERE position <= ?";
 
 /// How many actors are called at the same time.
-const CONCURRENCY: usize = 16;
+pub(super) const CONCURRENCY: usize = 16;
 /// When to try again after one could not be called, in milliseconds.
 const RETRY_MS: u64 = 5_000;
 
@@ -52,6 +52,11 @@ impl DeviceListNews {
     /// After a start nothing is known.
     pub fn new() -> Self {
         Self { is_any: Cell::new(true), is_telling: Cell::new(false) }
+    }
+
+    /// There is something to be told.
+    pub(super) fn note(&self) {
+        self.is_any.set(true);
     }
 }
 
@@ -73,7 +78,7 @@ impl UserEngine {
         let device_position = if device_id.is_some() { position } else { previous };
         db.execute(WRITE, params![position, device_position])?;
         db.execute(INSERT_NEWS, params![position, previous, device_id])?;
-        self.device_list_news.is_any.set(true);
+        self.device_list_news.note();
         Ok(())
     }
 
@@ -115,10 +120,16 @@ impl UserEngine {
     async fn tell_all_news(&self) -> Result<(), MatrixError> {
         loop {
             self.device_list_news.is_any.set(false);
+            self.tell_introductions().await?;
             let news = self.runtime.db.query(NEWS, params![], |row| {
                 Ok(News { position: row.get(0)?, previous: row.get(1)?, device_id: row.get(2)? })
             })?;
-            let Some(last) = news.last() else { return Ok(()) };
+            let Some(last) = news.last() else {
+                if self.device_list_news.is_any.get() {
+                    continue;
+                }
+                return Ok(());
+            };
             let servers = self.tell_rooms().await?;
             self.tell_servers(servers, self.edus(&news)?).await?;
             self.runtime.db.execute(DELETE_NEWS, params![last.position])?;
@@ -144,7 +155,7 @@ impl UserEngine {
         Ok(servers)
     }
 
-    async fn tell_servers(
+    pub(super) async fn tell_servers(
         &self,
         servers: BTreeSet<OwnedServerName>,
         edus: Vec<OutboundEdu>,
@@ -183,13 +194,18 @@ impl UserEngine {
             content.keys = keys.devices.get(&content.device_id).cloned();
             content.deleted = Some(content.keys.is_none());
             content.device_display_name = content.keys.as_ref().and_then(display_name);
-            edus.push(OutboundEdu {
-                edu_type: "m.device_list_update".to_owned(),
-                content: to_raw_value(&content)?,
-                keep: Keep::Latest(format!("device {user_id} {device_id}")),
-            });
+            edus.push(device_edu(&content, to_raw_value(&content)?));
         }
         Ok(edus)
+    }
+}
+
+/// An update of a device; a later one of the same device stands for it.
+pub(super) fn device_edu(update: &DeviceListUpdateContent, content: Box<RawValue>) -> OutboundEdu {
+    OutboundEdu {
+        edu_type: "m.device_list_update".to_owned(),
+        content,
+        keep: Keep::Latest(format!("device {} {}", update.user_id, update.device_id)),
     }
 }
 
