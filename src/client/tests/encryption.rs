@@ -306,6 +306,11 @@ fn cross_signing_keys_are_replaced_only_by_who_proves_to_be_the_user() {
     second["auth"] = alice.password_stage(PASSWORD);
     alice.ok("POST", SIGNING, second.clone());
     assert_eq!(query(&bob, &alice)["master_keys"][&alice.user_id], second["master_key"]);
+    let (named, [master, ..]) = signing_keys(&bob, 30);
+    let identifier = json!({"type": "m.id.user", "user": bob.user_id});
+    let login = json!({"type": "m.login.password", "identifier": identifier, "password": PASSWORD, "device_id": master.1});
+    bob.ok("POST", "/_matrix/client/v3/login", login);
+    bob.refused("POST", SIGNING, named, 403, "M_FORBIDDEN");
     let (mut forged, [_, own, _]) = signing_keys(&bob, 20);
     forged["self_signing_key"] = own.object(&bob, "self_signing");
     bob.refused("POST", SIGNING, forged, 400, "M_INVALID_SIGNATURE");
@@ -387,6 +392,8 @@ fn keys_go_to_the_latest_backup_alone() {
     alice.ok("PUT", &format!("{BACKUP}/version/2"), algorithm(7));
     let other = json!({"algorithm": "org.other", "auth_data": {}});
     alice.refused("PUT", &format!("{BACKUP}/version/2"), other, 400, "M_INVALID_PARAM");
+    let misnamed = json!({"algorithm": "org.test", "auth_data": {}, "version": "1"});
+    alice.refused("PUT", &format!("{BACKUP}/version/2"), misnamed, 400, "M_INVALID_PARAM");
     let latest = alice.ok("GET", &format!("{BACKUP}/version"), Value::Null);
     let expected =
         json!({"version": "2", "algorithm": "org.test", "auth_data": {"a": 7}, "count": 0, "etag": "0"});

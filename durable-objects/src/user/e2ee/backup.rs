@@ -76,6 +76,8 @@ impl Version {
 struct Algorithm {
     algorithm: String,
     auth_data: Box<RawValue>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    version: Option<String>,
 }
 
 impl Algorithm {
@@ -95,7 +97,7 @@ fn unknown_version() -> MatrixError {
 
 impl UserEngine {
     pub(in crate::user) fn create_backup(&self, command: CreateBackup) -> Result<String, MatrixError> {
-        let Algorithm { algorithm, auth_data } = Algorithm::parse(&command.algorithm)?;
+        let Algorithm { algorithm, auth_data, .. } = Algorithm::parse(&command.algorithm)?;
         let row = params![&algorithm, auth_data.get()];
         let version = self.runtime.db.query_first(CREATE, row, |row| row.get::<u64>(0))?;
         Ok(version.ok_or_else(|| MatrixError::internal("No version was made"))?.to_string())
@@ -103,7 +105,10 @@ impl UserEngine {
 
     pub(in crate::user) fn update_backup(&self, command: UpdateBackup) -> Result<(), MatrixError> {
         let version = self.backup_version(&command.version)?;
-        let Algorithm { algorithm, auth_data } = Algorithm::parse(&command.algorithm)?;
+        let Algorithm { algorithm, auth_data, version: named } = Algorithm::parse(&command.algorithm)?;
+        if named.is_some_and(|named| named != command.version) {
+            return Err(MatrixError::invalid_param("The body is of another version"));
+        }
         if algorithm != version.algorithm {
             return Err(MatrixError::invalid_param("The algorithm of a backup does not change"));
         }
@@ -116,7 +121,7 @@ impl UserEngine {
             None => self.latest_backup()?.ok_or_else(unknown_version)?,
         };
         let auth_data = RawValue::from_string(version.auth_data.clone())?;
-        let algorithm = Algorithm { algorithm: version.algorithm.clone(), auth_data };
+        let algorithm = Algorithm { algorithm: version.algorithm.clone(), auth_data, version: None };
         let algorithm = Raw::from_json(serde_json::value::to_raw_value(&algorithm)?);
         Ok(Backup { version: version.number.to_string(), algorithm, state: version.state() })
     }

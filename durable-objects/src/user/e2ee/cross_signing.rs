@@ -103,6 +103,9 @@ impl UserEngine {
         if key_id.split_once(':') != Some(("ed25519", public_key)) {
             return Err(wrong("is not named by its public key"));
         }
+        if self.device_ids()?.iter().any(|device_id| device_id == public_key) {
+            return Err(MatrixError::forbidden("Key ID in use"));
+        }
         Ok(object)
     }
 
