@@ -1,5 +1,5 @@
--- Keys of the server's users as it told them. A row is right as long as it is there: the server tells of changes while its
--- user shares a room with one of ours, and what it tells of is taken out.
+-- Keys of the server's users as it told them. They stay right while the user shares a room with one of ours: the server
+-- tells of changes.
 CREATE TABLE device_cache (
     user_id TEXT PRIMARY KEY,
     room_id TEXT NOT NULL, -- a room that the user shares with one of ours

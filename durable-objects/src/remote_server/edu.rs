@@ -37,7 +37,7 @@ impl RemoteServerEngine {
     ) -> Result<(), MatrixError> {
         match edu.edu_type.as_str() {
             "m.device_list_update" | "m.signing_key_update" => {
-                changed.insert(self.take_keys_update(edu)?);
+                changed.extend(self.take_keys_update(edu)?);
                 Ok(())
             }
             "m.direct_to_device" => self.deliver_to_devices(parse(&edu.content)?).await,
@@ -49,9 +49,9 @@ impl RemoteServerEngine {
         }
     }
 
-    /// Whose devices or keys changed. What the update says is taken over if it can be; else what is remembered of the user
+    /// Whose devices or keys changed, if that may be news to anyone. What the update says is taken over if it can be; else what is remembered of the user
     /// is not right any more.
-    fn take_keys_update(&self, edu: &InboundEdu) -> Result<OwnedUserId, MatrixError> {
+    fn take_keys_update(&self, edu: &InboundEdu) -> Result<Option<OwnedUserId>, MatrixError> {
         #[derive(Deserialize)]
         struct Of {
             user_id: OwnedUserId,
@@ -59,10 +59,14 @@ impl RemoteServerEngine {
         let Of { user_id } = parse(&edu.content)?;
         self.check_is_of_server(&user_id)?;
         match parse::<DeviceListUpdateContent>(&edu.content) {
-            Ok(update) if edu.edu_type == "m.device_list_update" => self.take_device_update(&update)?,
-            _ => self.take_unnumbered_update(&user_id)?,
+            Ok(update) if edu.edu_type == "m.device_list_update" => {
+                Ok(self.take_device_update(&update)?.then_some(user_id))
+            }
+            _ => {
+                self.take_unnumbered_update(&user_id)?;
+                Ok(Some(user_id))
+            }
         }
-        Ok(user_id)
     }
 
     /// Messages to devices of users of this server.

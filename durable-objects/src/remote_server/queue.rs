@@ -32,6 +32,12 @@ const MAX_PDUS: usize = 50;
 const MAX_SINGLE_PDUS: u32 = 20;
 /// EDUs in one transaction `[S-S §4]`.
 const MAX_EDUS: usize = 100;
+/// Durable EDUs in one transaction, in bytes; one that has more goes alone. A transaction is one row, of 2 MB at most.
+const MAX_EDU_BYTES: usize = 512 << 10;
+/// Events of rooms in one transaction, in bytes.
+const MAX_PDU_BYTES: usize = 768 << 10;
+/// So many events of the largest size fit.
+const MAX_LARGE_PDUS: usize = MAX_PDU_BYTES / (64 << 10);
 /// Rooms that are read for one transaction.
 const MAX_ROOMS: u32 = 50;
 /// Volatile EDUs that wait at once.
@@ -225,7 +231,7 @@ impl RemoteServerEngine {
         let catch_up = backoff.failures > 0 && now.saturating_sub(backoff.since_ts) > millis(CATCH_UP_AFTER);
         let server = self.server_name()?;
         let (mut pdus, mut edus, mut cursors) = (Vec::new(), Vec::new(), Vec::new());
-        let stored = self.queue().edus(u32::try_from(MAX_EDUS).unwrap_or(u32::MAX))?;
+        let stored = self.queue().edus(u32::try_from(MAX_EDUS).unwrap_or(u32::MAX), MAX_EDU_BYTES)?;
         let last_edu = stored.last().map_or(0, |(id, ..)| *id);
         for (_, edu_type, content) in stored {
             edus.push(edu_json(&edu_type, &RawValue::from_string(content)?)?);
@@ -240,8 +246,16 @@ impl RemoteServerEngine {
             if limit == 0 || edus.len() >= MAX_EDUS {
                 break;
             }
-            let pull = PullForServer { server: server.clone(), after, limit, catch_up };
-            let pulled = rpc::call(self.runtime.platform.as_ref(), &room_id, &pull).await?;
+            let platform = self.runtime.platform.as_ref();
+            let mut pull = PullForServer { server: server.clone(), after, limit, catch_up };
+            let mut pulled = rpc::call(platform, &room_id, &pull).await?;
+            if size(&pdus).saturating_add(size(&pulled.pdus)) > MAX_PDU_BYTES {
+                if !cursors.is_empty() {
+                    break;
+                }
+                pull.limit = limit.min(MAX_LARGE_PDUS);
+                pulled = rpc::call(platform, &room_id, &pull).await?;
+            }
             let room_for_edus = MAX_EDUS.saturating_sub(edus.len());
             for (edu_type, content) in pulled.edus.iter().take(room_for_edus) {
                 edus.push(edu_json(edu_type, content)?);
@@ -299,6 +313,11 @@ impl RemoteServerEngine {
         }
         Ok(())
     }
+}
+
+/// How many bytes these are together.
+fn size(events: &[Box<RawValue>]) -> usize {
+    events.iter().map(|event| event.get().len()).sum()
 }
 
 fn edu_json(edu_type: &str, content: &RawValue) -> Result<Box<RawValue>, MatrixError> {

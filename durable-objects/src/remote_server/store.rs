@@ -24,7 +24,8 @@ const LOG_GOES_ON: &str = "UPDATE room_cursor SET ahead = max(ahead, ?) WHERE ro
 const INSERT_EDU: &str = "INSERT INTO outbound_edu (edu_type, replaces, content) VALUES (?, ?, ?)";
 const DELETE_REPLACED: &str = "DELETE FROM outbound_edu WHERE replaces = ? AND id > ?";
 const KEEP_IN_FLIGHT: &str = "UPDATE outbound_edu SET replaces = NULL WHERE replaces = ?";
-const EDUS: &str = "SELECT id, edu_type, content FROM outbound_edu ORDER BY id LIMIT ?";
+const EDU_SIZES: &str = "SELECT id, octet_length(content) FROM outbound_edu ORDER BY id LIMIT ?";
+const EDUS: &str = "SELECT id, edu_type, content FROM outbound_edu WHERE id <= ? ORDER BY id";
 const DELETE_EDUS: &str = "DELETE FROM outbound_edu WHERE id <= ?";
 const INSERT_PDU: &str = "INSERT INTO outbound_pdu (json) VALUES (?)";
 const PDUS: &str = "SELECT id, json FROM outbound_pdu ORDER BY id LIMIT ?";
@@ -153,9 +154,22 @@ impl QueueStore<'_> {
         self.0.execute(INSERT_EDU, params![edu_type, replaces, content])
     }
 
-    /// The oldest durable EDUs: id, type, content.
-    pub fn edus(&self, limit: u32) -> Result<Vec<(u64, String, String)>, DatabaseError> {
-        self.0.query(EDUS, params![limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+    /// The oldest durable EDUs: id, type, content. At most `limit`, and of `max_bytes` together unless one alone has more.
+    pub fn edus(&self, limit: u32, max_bytes: usize) -> Result<Vec<(u64, String, String)>, DatabaseError> {
+        let sizes =
+            self.0.query(EDU_SIZES, params![limit], |row| Ok((row.get::<u64>(0)?, row.get::<u64>(1)?)))?;
+        let mut left = u64::try_from(max_bytes).unwrap_or(u64::MAX);
+        let mut last = None;
+        for (id, size) in sizes {
+            let fits = size <= left;
+            if !fits && last.is_some() {
+                break;
+            }
+            left = left.saturating_sub(size);
+            last = Some(id);
+        }
+        let Some(last) = last else { return Ok(Vec::new()) };
+        self.0.query(EDUS, params![last], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
     }
 
     /// Appends a single event.
@@ -251,7 +265,7 @@ mod tests {
             pdus: "[]".to_owned(),
             edus: "[1]".to_owned(),
             cursors: Vec::new(),
-            last_edu: queue.edus(10).unwrap().last().unwrap().0,
+            last_edu: queue.edus(10, 100).unwrap().last().unwrap().0,
             last_pdu: 0,
             sent_ts: 0,
         };
@@ -259,9 +273,14 @@ mod tests {
         push("2");
         push("3");
         let waiting =
-            || queue.edus(10).unwrap().into_iter().map(|(_, _, content)| content).collect::<Vec<_>>();
+            || queue.edus(10, 100).unwrap().into_iter().map(|(_, _, content)| content).collect::<Vec<_>>();
         assert_eq!(waiting(), ["1", "3"]);
         queue.arrived(&transaction).unwrap();
         assert_eq!(waiting(), ["3"]);
+        for content in ["four", "five"] {
+            queue.push_edu("m.test", None, content).unwrap();
+        }
+        let ids = |max_bytes| queue.edus(10, max_bytes).unwrap().len();
+        assert_eq!([0, 1, 5, 8, 9].map(ids), [1, 1, 2, 2, 3], "as many as fit, but one at least");
     }
 }

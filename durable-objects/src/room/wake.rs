@@ -201,13 +201,14 @@ impl RoomEngine {
             let memberships = self.wakes.memberships.take();
             let broadcast = self.wakes.broadcast.take();
             let mut is_done = self.tell_memberships(memberships).await?;
+            // Before users of this server ask for keys of those who came.
+            is_done &= self.tell_residents().await?;
             is_done &= self.wake_users(position).await?;
             if broadcast {
                 is_done &= self.wake_servers(position).await?;
             }
             is_done &= self.tell_directory().await?;
             is_done &= self.tell_openness().await?;
-            is_done &= self.tell_residents().await?;
             is_done &= self.see_guests_out().await?;
             self.catalogue_sometimes()?;
             if !is_done {

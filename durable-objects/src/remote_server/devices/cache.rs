@@ -20,17 +20,19 @@ const SET: &str = "INSERT INTO device_cache (user_id, room_id, keys, is_stale) V
     ON CONFLICT (user_id) DO UPDATE SET room_id = excluded.room_id, keys = excluded.keys, is_stale = 0";
 const UPDATE: &str = "UPDATE device_cache SET keys = ? WHERE user_id = ?";
 const MARK_STALE: &str = "UPDATE device_cache SET is_stale = 1 WHERE user_id = ?";
-const FORGET: &str = "DELETE FROM device_cache WHERE user_id = ?";
-const FORGET_ROOM: &str = "DELETE FROM device_cache WHERE room_id = ?";
+const SET_STALE: &str = "INSERT INTO device_cache (user_id, room_id, keys, is_stale) VALUES (?, ?, '{}', 1)
+    ON CONFLICT (user_id) DO UPDATE SET is_stale = 1";
+const FORGET: &str = "UPDATE device_cache SET is_stale = 1, keys = '{}' WHERE user_id = ?";
+const FORGET_ROOM: &str = "UPDATE device_cache SET is_stale = 1, keys = '{}' WHERE room_id = ?";
 
 /// Of how many users it is known when they last had news.
 const MAX_NOTED: usize = 1_000;
 
 /// What is known of a user's keys.
 pub(super) enum Known {
-    /// Nothing.
+    /// Nothing: nobody who shares a room with the user has asked.
     Nothing,
-    /// Something was missed since it was right.
+    /// Somebody asked, and something was missed since.
     Stale,
     /// All of them, as they are now.
     Right(UserKeys),
@@ -97,7 +99,7 @@ impl RemoteServerEngine {
         moment: u64,
     ) -> Result<(), MatrixError> {
         if self.device_news.came_since(user_id, moment) {
-            return Ok(());
+            return Ok(self.runtime.db.execute(SET_STALE, params![user_id.as_str(), room_id.as_str()])?);
         }
         let keys = serde_json::to_string(keys)?;
         Ok(self.runtime.db.execute(SET, params![user_id.as_str(), room_id.as_str(), &keys])?)

@@ -10,7 +10,7 @@ use ruma::{
 use serde_json::{Map, Value, json, value::to_raw_value};
 
 use super::cache::Known;
-use crate::{matrix_error::MatrixError, remote_server::RemoteServerEngine};
+use crate::{matrix_error::MatrixError, remote_server::RemoteServerEngine, rpc::user::UserKeys};
 
 /// How an update stands to what is remembered.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,14 +36,24 @@ fn succession(known: u64, stream_id: UInt, prev_id: &[UInt]) -> Succession {
 }
 
 impl RemoteServerEngine {
-    /// A device of a user of the server changed.
+    /// A device of a user of the server changed. Gives whether that may be news to anyone: a chain that begins is not, if
+    /// nobody has asked for the user's keys since they came.
     pub(in crate::remote_server) fn take_device_update(
         &self,
         update: &DeviceListUpdateContent,
-    ) -> Result<(), MatrixError> {
+    ) -> Result<bool, MatrixError> {
+        self.device_news.came(&update.user_id);
+        match self.known_keys(&update.user_id)? {
+            Known::Nothing => return Ok(!update.prev_id.is_empty()),
+            Known::Stale => {}
+            Known::Right(keys) => self.apply(update, keys)?,
+        }
+        Ok(true)
+    }
+
+    /// Applies an update to keys that were right before it.
+    fn apply(&self, update: &DeviceListUpdateContent, mut keys: UserKeys) -> Result<(), MatrixError> {
         let user_id = &update.user_id;
-        self.device_news.came(user_id);
-        let Known::Right(mut keys) = self.known_keys(user_id)? else { return Ok(()) };
         match succession(keys.stream_id, update.stream_id, &update.prev_id) {
             Succession::Contained => return Ok(()),
             Succession::Gap => return Ok(self.mark_stale(user_id)?),
