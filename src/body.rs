@@ -72,3 +72,33 @@ impl<R: IncomingRequest> IncomingRequest for WithQuery<R> {
         Ok(Self { request: R::try_from_http_request_inner(request, path_args)?, query })
     }
 }
+
+/// The same, of a timeline's page, whose direction counts as forward where the client leaves it out: so who may not read
+/// the room hears that, and nothing of parameters.
+pub struct Paged<R>(pub WithQuery<R>);
+
+impl<R: Metadata> Metadata for Paged<R> {
+    const METHOD: Method = R::METHOD;
+    const RATE_LIMITED: bool = R::RATE_LIMITED;
+    type Authentication = R::Authentication;
+    type PathBuilder = R::PathBuilder;
+    const PATH_BUILDER: Self::PathBuilder = R::PATH_BUILDER;
+}
+
+impl<R: IncomingRequest> IncomingRequest for Paged<R> {
+    type EndpointError = R::EndpointError;
+    type OutgoingResponse = R::OutgoingResponse;
+
+    fn try_from_http_request_inner(
+        mut request: Request<&[u8]>,
+        path_args: &[&str],
+    ) -> Result<Self, DeserializationError> {
+        let uri = request.uri();
+        let query = uri.query().unwrap_or_default();
+        if !form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "dir") {
+            let with_direction = format!("{}?dir=f&{query}", uri.path()).parse();
+            *request.uri_mut() = with_direction.unwrap_or_else(|_| uri.clone());
+        }
+        WithQuery::try_from_http_request_inner(request, path_args).map(Self)
+    }
+}

@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use super::reading::open;
 use crate::{
     answer::Json,
-    body::WithQuery,
+    body::{Paged, WithQuery},
     context::Ctx,
     extract::{ClientAuth, GuestsToo, Sender},
 };
@@ -92,7 +92,7 @@ pub async fn get_room_event(
 pub async fn get_message_events(
     ctx: Ctx,
     GuestsToo(auth): GuestsToo,
-    request: WithQuery<get_message_events::Request>,
+    Paged(request): Paged<get_message_events::Request>,
 ) -> Result<Json, MatrixError> {
     let filter = timeline_filter(&request)?;
     let request = request.request;

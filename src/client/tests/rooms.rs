@@ -313,6 +313,17 @@ fn the_context_of_an_event_is_what_surrounds_it() {
 }
 
 #[test]
+fn who_may_not_read_a_room_hears_that_before_anything_of_parameters() {
+    let alice = Client::registered("alice");
+    let bob = alice.register("bob");
+    let room = create(&alice, json!({}));
+    bob.refused("GET", &path(&room, "messages"), Value::Null, 403, "M_FORBIDDEN");
+    let from_the_start = alice.ok("GET", &path(&room, "messages?limit=1"), Value::Null);
+    assert_eq!(from_the_start["chunk"][0]["type"], "m.room.create");
+    alice.refused("GET", &path(&room, "messages?dir=x"), Value::Null, 400, "M_INVALID_PARAM");
+}
+
+#[test]
 fn an_upgraded_room_is_replaced_with_all_that_goes_with_it() {
     let alice = Client::registered("alice");
     let (bob, eve) = (alice.register("bob"), alice.register("eve"));
