@@ -148,6 +148,7 @@ impl Reader<'_> {
         self.check_single_events();
         self.check_timeline();
         self.check_relations();
+        self.check_times();
         self.check_search();
         self.check_sync();
     }
@@ -196,6 +197,22 @@ impl Reader<'_> {
         }
         let related = self.messages().into_iter().filter(|event| *event != id(parent));
         assert_eq!(ids(&page["chunk"]), related.take(100).collect::<Vec<_>>());
+    }
+
+    /// The event nearest to a time is the nearest that may be seen.
+    fn check_times(&self) {
+        for (index, event) in self.model.0.iter().enumerate().skip(7).step_by(9) {
+            let target = format!("timestamp_to_event?ts={}&dir=f", event["origin_server_ts"]);
+            let target = path(self.room_id, &target).replacen("v3", "v1", 1);
+            let (status, found) = self.client.request("GET", &target, Value::Null);
+            let next =
+                (index..self.model.0.len()).find(|index| self.seen.contains(&id(&self.model.0[*index])));
+            match next {
+                _ if !self.model.may_read(&self.client.user_id) => assert_eq!(status, 403),
+                None => assert_eq!(status, 404),
+                Some(next) => assert_eq!(id(&found), id(&self.model.0[next])),
+            }
+        }
     }
 
     /// The messages that the reader may see.

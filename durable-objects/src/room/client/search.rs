@@ -21,10 +21,10 @@ use crate::{
 const BATCH: u32 = 100;
 /// How many matches are looked at for those that the user may see and wants.
 const MAX_SCANNED: usize = 500;
-/// How many are counted one by one, where it takes looking at each.
-const MAX_LOOKED_AT: u32 = 100;
-/// How many are counted, where it does not.
-const MAX_COUNTED: u32 = 1_000;
+/// How many are counted. (Clients show the number as an estimate.)
+const MAX_COUNTED: u32 = 100;
+/// Among how many of the latest matches the best are found: to weigh a match costs as much as to show it.
+const MAX_RANKED: u32 = 200;
 
 impl RoomEngine {
     pub(in crate::room) fn search_room(&self, command: SearchRoom) -> Result<RoomHits, MatrixError> {
@@ -59,7 +59,7 @@ impl RoomEngine {
         while scanned < MAX_SCANNED {
             let wanted = command.limit.saturating_sub(u32::try_from(hits.len()).unwrap_or(u32::MAX));
             let size = wanted.clamp(10, BATCH);
-            let batch = self.matches(query, command.by_rank, from, size)?;
+            let batch = self.matches(view, query, command.by_rank, from, size)?;
             scanned = scanned.saturating_add(batch.len());
             let is_last = batch.len() < size as usize;
             for found in batch {
@@ -85,13 +85,15 @@ impl RoomEngine {
 
     fn matches(
         &self,
+        view: &View<'_>,
         query: &str,
         by_rank: bool,
         from: Option<u64>,
         limit: u32,
     ) -> Result<Vec<Found>, DatabaseError> {
         if by_rank {
-            return self.store.find_words_by_rank(query, from.unwrap_or(0), limit);
+            let skipped = from.unwrap_or(0);
+            return self.store.find_words_by_rank(query, latest(view), MAX_RANKED, skipped, limit);
         }
         self.store.find_words(query, from.map_or(LogPosition::MAX, LogPosition), limit)
     }
@@ -119,13 +121,18 @@ impl RoomEngine {
             return self.store.count_words(query, MAX_COUNTED);
         }
         let mut count = 0_u64;
-        for found in self.store.find_words(query, LogPosition::MAX, MAX_LOOKED_AT)? {
+        for found in self.store.find_words(query, latest(view), MAX_COUNTED)? {
             if self.shown_match(view, filter, &found)?.is_some() {
                 count = count.saturating_add(1);
             }
         }
         Ok(count)
     }
+}
+
+/// Up to where there is what the user may see: of a room that they left, by and large until then.
+fn latest(view: &View<'_>) -> LogPosition {
+    view.joined_until().min(LogPosition::MAX)
 }
 
 fn full_text_query(query: &SearchQuery) -> Option<String> {

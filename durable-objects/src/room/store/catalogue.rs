@@ -23,8 +23,8 @@ const ADD_WORDS: &str = "INSERT INTO words (rowid, body, name, topic) VALUES (?,
 const REMOVE_WORDS: &str = "DELETE FROM words WHERE rowid = ?";
 const BY_POSITION: &str =
     "SELECT rowid, rank FROM words WHERE words MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?";
-const BY_RANK: &str =
-    "SELECT rowid, rank FROM words WHERE words MATCH ? ORDER BY rank, rowid DESC LIMIT ? OFFSET ?";
+const BY_RANK: &str = "SELECT position, fit FROM (SELECT rowid AS position, rank AS fit FROM words \
+     WHERE words MATCH ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?) ORDER BY fit, position DESC LIMIT ? OFFSET ?";
 const COUNT: &str = "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)";
 
 /// The text of an event that is searched.
@@ -89,14 +89,17 @@ impl Store {
         self.db().query(BY_POSITION, params![query, up_to.0, limit], found)
     }
 
-    /// Up to `limit` events that match a full-text query, the best first, without the best `skipped`.
+    /// Up to `limit` of the latest `among` events that match a full-text query, at `up_to` or before: the best first,
+    /// without the best `skipped`.
     pub fn find_words_by_rank(
         &self,
         query: &str,
+        up_to: LogPosition,
+        among: u32,
         skipped: u64,
         limit: u32,
     ) -> Result<Vec<Found>, DatabaseError> {
-        self.db().query(BY_RANK, params![query, limit, skipped], found)
+        self.db().query(BY_RANK, params![query, up_to.0, among, limit, skipped], found)
     }
 
     /// How many events match a full-text query; `most` if there are more.
