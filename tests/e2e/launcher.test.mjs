@@ -58,3 +58,26 @@ test('a server without a usable name says so instead of becoming ready', async (
   const nameless = run(LAUNCHER, ['--server-name', '!', '--state', state, '--listen', '127.0.0.1:0']);
   await assert.rejects(nameless, /SERVER_NAME/);
 });
+
+test('many servers run side by side, each for itself, and end in order while clients wait', async (t) => {
+  const names = ['one.test', 'two.test', 'three.test', 'four.test'];
+  const servers = await Promise.all(names.map((serverName) => startServer(t, { serverName })));
+  assert.equal(new Set(servers.map((server) => server.port)).size, names.length);
+  const users = await Promise.all(servers.map((server) => register(server, 'alice')));
+  assert.deepEqual(users.map((user) => user.userId), names.map((name) => `@alice:${name}`));
+  const sync = '/_matrix/client/v3/sync';
+  const waiting = users.map(async (user) => {
+    const { body } = await user.request('GET', sync);
+    await user.request('GET', sync, { query: { since: body.next_batch, timeout: 60_000 } }).catch(() => {});
+  });
+  await Promise.all(servers.map((server) => server.stop()));
+  assert.deepEqual(servers.map((server) => server.process.exitCode), names.map(() => 0));
+  await Promise.all(waiting);
+});
+
+test('a server that nobody gave a name says what to do', async (t) => {
+  const server = await startServer(t);
+  const state = path.join(server.directory, 'unnamed');
+  const unnamed = run(LAUNCHER, ['--server-name', '', '--state', state, '--listen', '127.0.0.1:0']);
+  await assert.rejects(unnamed, /SERVER_NAME is not set\. Give this server its domain/);
+});
