@@ -4,20 +4,27 @@ use http::{Method, Request};
 use ruma::api::{IncomingRequest, Metadata, error::DeserializationError};
 use serde_json::{Map, Value};
 
+/// A wrapper is the same endpoint as the request in it.
+macro_rules! same_endpoint {
+    ($($wrapper:ident)*) => {
+        $(impl<R: Metadata> Metadata for $wrapper<R> {
+            const METHOD: Method = R::METHOD;
+            const RATE_LIMITED: bool = R::RATE_LIMITED;
+            type Authentication = R::Authentication;
+            type PathBuilder = R::PathBuilder;
+            const PATH_BUILDER: Self::PathBuilder = R::PATH_BUILDER;
+        })*
+    };
+}
+
+same_endpoint! { WithBody WithQuery }
+
 /// A request and its body. An absent body counts as `{}`, for clients send none where nothing is required.
 pub struct WithBody<R> {
     /// The request.
     pub request: R,
     /// The members of its body.
     pub body: Map<String, Value>,
-}
-
-impl<R: Metadata> Metadata for WithBody<R> {
-    const METHOD: Method = R::METHOD;
-    const RATE_LIMITED: bool = R::RATE_LIMITED;
-    type Authentication = R::Authentication;
-    type PathBuilder = R::PathBuilder;
-    const PATH_BUILDER: Self::PathBuilder = R::PATH_BUILDER;
 }
 
 impl<R: IncomingRequest> IncomingRequest for WithBody<R> {
@@ -49,14 +56,6 @@ impl<R> WithQuery<R> {
     pub fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
-}
-
-impl<R: Metadata> Metadata for WithQuery<R> {
-    const METHOD: Method = R::METHOD;
-    const RATE_LIMITED: bool = R::RATE_LIMITED;
-    type Authentication = R::Authentication;
-    type PathBuilder = R::PathBuilder;
-    const PATH_BUILDER: Self::PathBuilder = R::PATH_BUILDER;
 }
 
 impl<R: IncomingRequest> IncomingRequest for WithQuery<R> {
