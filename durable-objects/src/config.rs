@@ -223,7 +223,7 @@ impl ServerConfig {
             server_name,
             notices_user,
             registration,
-            min_password_length: number(&given, "MIN_PASSWORD_LENGTH")?.unwrap_or(1),
+            min_password_length: number(given, "MIN_PASSWORD_LENGTH")?.unwrap_or(1),
             rate_limits: given("RATE_LIMITS").as_deref() != Some("off"),
             registration_shared_secret: given("REGISTRATION_SHARED_SECRET"),
             admin_token: given("ADMIN_TOKEN"),

@@ -56,7 +56,10 @@ pub async fn pull(
         let command = command(room, synced, &reader, &filter, options);
         async move {
             let Some(mut command) = command else { return Pulled::Nothing };
-            command.saw_typing = since.is_some_and(|since| since.typing.contains(&room.number));
+            // Also a client whose token is from before someone began is told that they have ceased: it may have seen
+            // them by another answer to the same token.
+            command.saw_typing =
+                room.is_stirred || since.is_some_and(|since| since.typing.contains(&room.number));
             match ctx.call(&room.room_id, &command).await {
                 Ok(answer) => Pulled::Answered(answer),
                 Err(error) if error.status >= 500 => Pulled::Failed(error),

@@ -217,6 +217,20 @@ fn who_types_anew_for_a_shorter_time_stops_when_it_is_over() {
 }
 
 #[test]
+fn that_nobody_types_any_more_is_told_by_a_token_from_before() {
+    let (mut alice, bob, room) = pair();
+    let path = format!("/_matrix/client/v3/rooms/{room}/typing/{}", bob.client.user_id);
+    let before = alice.since.clone();
+    bob.client.ok("PUT", &path, json!({"typing": true, "timeout": 10_000}));
+    alice.next();
+    bob.client.ok("PUT", &path, json!({"typing": false}));
+    alice.since = before;
+    let answer = alice.next();
+    let typing = ephemeral(&answer["rooms"]["join"][&room], "m.typing").unwrap();
+    assert_eq!(typing["user_ids"], json!([]));
+}
+
+#[test]
 fn receipts_reach_whom_they_concern() {
     let (mut alice, mut bob, room) = pair();
     let event = send(&alice.client, &room, "hello");

@@ -18,7 +18,7 @@ pub struct SyncRoom {
     pub from: Option<LogPosition>,
     /// How far it saw the room when the user was in it before, if the room is new to it since.
     pub before: Option<LogPosition>,
-    /// Whether the client saw someone type in the room.
+    /// Whether the client may have seen someone type in the room.
     pub saw_typing: bool,
     /// Whether the client knows of no room yet.
     pub is_first: bool,

@@ -177,6 +177,8 @@ pub struct ChangedRoom {
     pub room_id: OwnedRoomId,
     /// Where in the stream it last changed.
     pub changed_at: u64,
+    /// Whether someone may have begun or ceased to type there since.
+    pub is_stirred: bool,
     /// How the user stands to it.
     pub standing: Standing,
     /// Its account data for the client: events.

@@ -20,11 +20,12 @@ impl UserEngine {
     /// The rooms with something for the client.
     pub(super) fn changed_rooms(&self, asked: &Asked) -> Result<Vec<ChangedRoom>, MatrixError> {
         let memberships = self.memberships();
-        let mut changed = BTreeSet::new();
+        let (mut changed, mut stirred) = (BTreeSet::new(), BTreeSet::new());
         let mut rows = BTreeMap::new();
         if let Some(since) = &asked.since {
             changed.extend(asked.stream.changed_since(since.stream));
-            changed.extend(self.volatile.stirred_since(since));
+            stirred.extend(self.volatile.stirred_since(since));
+            changed.extend(&stirred);
             let numbers: Vec<u32> = changed.iter().copied().collect();
             rows.extend(memberships.of_numbers(&numbers)?.into_iter().map(|row| (row.room, row)));
         }
@@ -45,6 +46,7 @@ impl UserEngine {
                 rooms.push(ChangedRoom {
                     number: row.room,
                     changed_at: asked.stream.changed_at(row.room),
+                    is_stirred: stirred.contains(&row.room),
                     standing,
                     account_data: Vec::new(),
                     room_id: row.room_id,
