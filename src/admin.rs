@@ -1,6 +1,7 @@
 //! Administration, by the paths and forms of Synapse's admin API, so that its tools work here.
 
 mod arguments;
+pub mod dag;
 pub mod destinations;
 pub mod media;
 mod media_avatars;

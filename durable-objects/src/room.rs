@@ -18,6 +18,7 @@ mod audience;
 mod catalogue;
 mod client;
 pub mod commit;
+mod dag;
 mod device_list;
 pub mod filter;
 pub mod graph;
@@ -56,7 +57,7 @@ use crate::{
     rpc::room::{
         AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
         DescribeReported, DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights,
-        GetAudience, GetAvatars, GetContext, GetEvent, GetJoinedMembers, GetMembers, GetMembership,
+        GetAudience, GetAvatars, GetContext, GetDag, GetEvent, GetJoinedMembers, GetMembers, GetMembership,
         GetMessages, GetRelations, GetResidentServers, GetRoomVersion, GetSpaceEntry, GetState,
         GetStateEvent, GetThreads, HasServer, ImportPiece, ListRoomMedia, PlanUpgrade, ProposeMembership,
         PullForServer, PullRoomSummary, ReceivePdus, ReceiveReceipts, ReceiveTyping, RedactEvent,
@@ -139,6 +140,7 @@ impl Engine for RoomEngine {
             sync HasServer => has_server,
             sync ServeBackfill => serve_backfill,
             sync ServeMissingEvents => serve_missing_events,
+            sync GetDag => get_dag,
             sync ServeEvent => serve_event,
             sync ServeEventByTimestamp => serve_event_by_timestamp,
             sync ServeAuthChain => serve_auth_chain,

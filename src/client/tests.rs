@@ -3,6 +3,7 @@
 mod accounts;
 mod admin;
 mod costs;
+mod dag;
 mod device_lists;
 mod devices;
 mod encryption;

@@ -21,8 +21,8 @@ use ruma::api::client::{
 use super::{Incoming, Router};
 use crate::{
     admin::{
-        destinations, media, register, registration_tokens, reports, room_media, server_notices, user_media,
-        users,
+        dag, destinations, media, register, registration_tokens, reports, room_media, server_notices,
+        user_media, users,
     },
     client::{
         account, account_data, backup, capabilities, dehydrated_device, device, directory, filter, keys,
@@ -278,6 +278,8 @@ fn key_backup(router: &mut Router) {
 fn administration(router: &mut Router) {
     router.add_plain(Method::GET, "/_synapse/admin/v1/register", register::get_nonce);
     router.add_plain(Method::POST, "/_synapse/admin/v1/register", register::register);
+    router.add_plain(Method::GET, "/_selvedge/admin/dag", dag::page);
+    router.add_plain(Method::GET, "/_selvedge/admin/v1/rooms/{room_id}/dag", dag::get);
     let queues = "/_synapse/admin/v1/federation/destinations";
     let queue = "/_synapse/admin/v1/federation/destinations/{destination}";
     let rooms = "/_synapse/admin/v1/federation/destinations/{destination}/rooms";

@@ -2,6 +2,7 @@
 
 mod alias;
 mod creation;
+mod dag;
 mod device_list;
 mod ephemeral;
 mod federation;
@@ -29,9 +30,10 @@ mod user_directory;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
-    alias::*, creation::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*, import::*,
-    inbound::*, media::*, membership::*, notifications::*, presence::*, reader::*, relations::*, report::*,
-    search::*, send::*, space::*, state::*, summary::*, sync::*, timeline::*, upgrade::*, user_directory::*,
+    alias::*, creation::*, dag::*, device_list::*, ephemeral::*, federation::*, handshake::*, history::*,
+    import::*, inbound::*, media::*, membership::*, notifications::*, presence::*, reader::*, relations::*,
+    report::*, search::*, send::*, space::*, state::*, summary::*, sync::*, timeline::*, upgrade::*,
+    user_directory::*,
 };
 
 /// A position in a room's log: the only order that its followers know. 0 is before all entries. Later

@@ -36,6 +36,8 @@ const ROW: &str =
 const POSITION: &str = "SELECT position FROM event WHERE nid = ?";
 const MEMBERSHIP: &str = "SELECT membership FROM event WHERE nid = ?";
 const BY_TXN: &str = "SELECT event_id FROM event WHERE sender = ? AND txn = ? AND type = ?";
+const PLACED_BEFORE: &str =
+    "SELECT nid FROM event WHERE nid < ? AND state_before IS NOT NULL ORDER BY nid DESC LIMIT ?";
 const UNCHECKED: &str = "SELECT nid FROM unchecked LIMIT ?";
 const INSERT_UNCHECKED: &str = "INSERT INTO unchecked (nid) VALUES (?)";
 const DELETE_UNCHECKED: &str = "DELETE FROM unchecked WHERE nid = ?";
@@ -223,6 +225,11 @@ pub struct NewRow<'a> {
 }
 
 impl Store {
+    /// The numbers of up to `limit` events with a place in the DAG, below `before`, the latest first.
+    pub fn placed_before(&self, before: u32, limit: u32) -> Result<Vec<EventNid>, DatabaseError> {
+        self.db().query(PLACED_BEFORE, params![before, limit], |row| row.get(0).map(EventNid))
+    }
+
     fn cached(&self, event: StoredEvent) -> Rc<StoredEvent> {
         let event = Rc::new(event);
         let weight = event.pdu.json().len().saturating_add(512);
