@@ -19,6 +19,7 @@
 
 mod admit;
 mod checks;
+mod hidden;
 mod import;
 mod local;
 mod outliers;

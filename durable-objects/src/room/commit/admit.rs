@@ -10,12 +10,12 @@ use selvedge_protocol::{
     state_tree::{self, StateRoot},
 };
 
-use super::{GAP, Session, checks::nids};
+use super::{GAP, Session, checks::nids, hidden::HiddenMissing};
 use crate::{
     database::DatabaseError,
     room::catalogue,
     room::state::State,
-    room::store::{Gap, LogKind, MissingPrev, NewEntry, NewRow, Standing, States, StoredEvent, Txn},
+    room::store::{LogKind, MissingPrev, NewEntry, NewRow, Standing, States, StoredEvent, Txn},
     rpc::room::LogPosition,
 };
 
@@ -78,7 +78,8 @@ impl Session<'_, '_> {
         let states = self.states_around(admission, key, nid)?;
         let waiting = self.writer.missing_prev(pdu.event_id())?;
         let is_shown = admission.standing == Standing::Accepted && self.is_shown(admission, nid)?;
-        let position = if is_shown { self.take_position(admission) } else { None };
+        let hidden = if is_shown { self.missing_behind(admission.prevs)? } else { Vec::new() };
+        let position = if is_shown { self.take_position(admission, &hidden) } else { None };
 
         let row = NewRow {
             nid,
@@ -100,7 +101,7 @@ impl Session<'_, '_> {
         }
         self.cite(&pdu, nid, admission.auth)?;
         self.note_create(&pdu, nid, admission.standing);
-        self.note_missing(admission, nid, position, &waiting)?;
+        self.note_missing(admission, nid, position, (&waiting, &hidden))?;
         if admission.standing == Standing::Accepted && admission.place != Place::Nowhere {
             let is_past = matches!(admission.place, Place::Gap { .. })
                 || self.is_built_upon(&waiting)?
@@ -162,41 +163,39 @@ impl Session<'_, '_> {
         Ok(States { before, after })
     }
 
-    fn take_position(&mut self, admission: &Admission<'_>) -> Option<LogPosition> {
+    fn take_position(&mut self, admission: &Admission<'_>, hidden: &[HiddenMissing]) -> Option<LogPosition> {
+        let is_whole = admission.missing.is_empty() && hidden.is_empty();
         match admission.place {
-            Place::End => Some(self.next_position(if admission.missing.is_empty() { 1 } else { GAP })),
+            Place::End => Some(self.next_position(if is_whole { 1 } else { GAP })),
             Place::Gap { position, .. } => Some(position),
             Place::Nowhere => None,
         }
     }
 
-    /// The event is here: its children miss it no longer. It may miss others in turn.
+    /// The event is here: its children miss it no longer. It may miss others in turn, and lead to what
+    /// was missing behind events that are not in the log.
     fn note_missing(
         &mut self,
         admission: &Admission<'_>,
         nid: EventNid,
         position: Option<LogPosition>,
-        waiting: &[MissingPrev],
+        (waiting, hidden): (&[MissingPrev], &[HiddenMissing]),
     ) -> Result<(), DatabaseError> {
         if !waiting.is_empty() {
             self.writer.delete_missing(admission.pdu.event_id())?;
         }
-        if admission.missing.is_empty() {
+        if admission.missing.is_empty() && hidden.is_empty() {
             return Ok(());
         }
         let gap = match (admission.place, position) {
             (Place::Gap { id, .. }, _) => Some(id),
-            (Place::End, Some(position)) => {
-                let free = LogPosition(position.0.saturating_sub(1));
-                self.writer.set_gap(Gap { id: position.0, free })?;
-                Some(position.0)
-            }
+            (Place::End, Some(position)) => Some(self.open_gap(position)?),
             (Place::End, None) | (Place::Nowhere, _) => None,
         };
         for id in admission.missing {
             self.writer.insert_missing(id, nid, gap)?;
         }
-        Ok(())
+        self.lead_to(hidden, gap)
     }
 
     /// Whether an accepted event follows this one, which was missing from it.

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use ruma::{EventId, OwnedEventId};
 use selvedge_protocol::{auth::Level, event::Pdu, nid::EventNid, relations, state_tree::StateRoot};
 
-use super::{Session, admit::Admission};
+use super::{GAP, Session, admit::Admission};
 use crate::{
     database::DatabaseError,
     room::{
@@ -135,7 +135,12 @@ impl Session<'_, '_> {
             let redaction = self.writer.event(nid)?;
             let (Some(states), Some(target)) = (redaction.states, &pdu) else { continue };
             if redaction.position.is_none() && self.may_redact(&redaction.pdu, states.before, &target.pdu)? {
-                let position = self.next_position(1);
+                let behind = self.missing_behind(&[nid])?;
+                let position = self.next_position(if behind.is_empty() { 1 } else { GAP });
+                if !behind.is_empty() {
+                    let gap = self.open_gap(position)?;
+                    self.lead_to(&behind, Some(gap))?;
+                }
                 self.writer.set_position(nid, position)?;
                 let root = self.meta.root;
                 self.writer.insert_log(&NewEntry {

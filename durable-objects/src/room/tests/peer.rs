@@ -372,11 +372,11 @@ impl Peer {
         self.room.store.find_event(id).unwrap().map(|event| event.standing)
     }
 
-    /// The ids in the log, in order.
+    /// The ids of the events in the log, in order.
     pub fn log(&self) -> Vec<OwnedEventId> {
         let store = &self.room.store;
         let entries = store.log_forward(LogPosition(0), LogPosition(1 << 52), 100_000).unwrap();
-        entries.iter().map(|entry| store.event_id(entry.nid.unwrap()).unwrap()).collect()
+        entries.iter().filter_map(|entry| entry.nid).map(|nid| store.event_id(nid).unwrap()).collect()
     }
 
     /// The same server after a crash: nothing is left but its database.

@@ -1,7 +1,7 @@
 //! Events of other servers.
 
 use ruma::{RoomVersionId, server_name};
-use selvedge_protocol::{nid::EventNid, room_version, state_tree::StateRoot};
+use selvedge_protocol::{event::Pdu, nid::EventNid, room_version, state_tree::StateRoot};
 
 use super::peer::{Peer, member};
 use crate::{
@@ -208,6 +208,40 @@ fn history_goes_where_it_was_missing() {
 }
 
 #[test]
+fn history_behind_a_hidden_event_goes_before_what_follows_that() {
+    let a = Peer::creating("a.test", &RoomVersionId::V11);
+    let b = a.joined_by("b.test", "bob");
+    let c = b.joined_by("c.test", "carol");
+    a.receive(&c.pdu(&c.state()[&("m.room.member".to_owned(), "@carol:c.test".to_owned())]));
+    a.state_event("creator", "m.room.member", "@bob:b.test", &member("ban"));
+    let [lost, hidden] = [b.message("bob", "lost"), b.message("bob", "hidden")];
+    for pdu in [&lost, &hidden] {
+        c.receive(pdu);
+    }
+    // a hears of the second message alone, and lets it fail softly: nobody can page back from it.
+    let ids: Vec<_> = b
+        .state_before(&hidden.event_id().to_owned())
+        .0
+        .iter()
+        .map(Pdu::event_id)
+        .map(ToOwned::to_owned)
+        .collect();
+    let root = a.room.root_of(&a.server, &ids).unwrap().unwrap();
+    assert!(matches!(a.receive_as(&hidden, false, Some(root)).unwrap(), Received::SoftFailed(_)));
+    let end = |peer: &Peer| peer.room.store.meta().unwrap().last_position;
+    assert!(a.room.store.backward_extremities(end(&a), 10).unwrap().is_empty());
+
+    let after = c.message("carol", "after");
+    assert!(matches!(a.receive(&after), Received::Accepted(Some(_))));
+    let lost_id = lost.event_id().to_owned();
+    assert_eq!(a.room.store.backward_extremities(end(&a), 10).unwrap(), vec![lost_id.clone()]);
+    assert!(a.room.store.gap_in(LogPosition(0), end(&a)).unwrap().is_some());
+    assert!(matches!(a.receive_history(&[(lost, None)])[..], [Received::Accepted(Some(_))]));
+    assert!(a.log().ends_with(&[lost_id, after.event_id().to_owned()]));
+    assert!(a.room.store.backward_extremities(end(&a), 10).unwrap().is_empty());
+}
+
+#[test]
 fn history_that_nothing_leads_to_is_left_out() {
     let a = Peer::creating("a.test", &RoomVersionId::V11);
     let b = a.joined_by("b.test", "bob");
@@ -307,7 +341,7 @@ fn a_server_gets_what_the_history_visibility_lets_it_have() {
     let after = a.message("creator", "after");
     let store = &a.room.store;
     let mut view = ServerView::new(store, server_name!("b.test"));
-    let event = |pdu: &selvedge_protocol::event::Pdu| store.find_event(pdu.event_id()).unwrap().unwrap();
+    let event = |pdu: &Pdu| store.find_event(pdu.event_id()).unwrap().unwrap();
     assert!(!view.shows(&event(&before)).unwrap());
     assert!(view.shows(&event(&after)).unwrap());
     drop(b);
