@@ -2,19 +2,25 @@
 //!
 //! # What it is
 //!
-//! With `A(X)` for the union of the auth chains of the events in `X` (an auth chain does not contain the event that it
-//! starts from, unless another event leads back to it), and states `S1, S2, …`, the auth difference is
+//! With `A(X)` for the events in `X` and their auth chains, and states `S1, S2, …`, the auth difference is
 //! `⋃ A(Si) − ⋂ A(Si)`: it is defined over *all* events of each state.
+//!
+//! By the letter of the specification, the chain of an event does not contain the event itself, so that an event that
+//! all states have would be in the difference when only one of them cites it. Synapse, and what Conduit and its kin
+//! give to ruma, count a state's own events. It matters: with the letter, such an event is among those that the auth
+//! checks go through, and replaces there what an older event of its key had put in place, by which others are then
+//! judged. Servers that disagree about this end up with different states, so this does what the others do. For
+//! conflicted events it makes no difference, because they are in the full conflicted set anyway.
 //!
 //! # How it is found
 //!
 //! Let `U` be the unconflicted events and `Di = Si − U` the conflicted events of each state.
 //!
-//! 1. Chains of a union are the union of chains, so `A(Si) = A(U) ∪ A(Di)`. What is in `A(U)` is in every `A(Si)`.
+//! 1. `A` of a union is the union of `A`s, so `A(Si) = A(U) ∪ A(Di)`. What is in `A(U)` is in every `A(Si)`.
 //!    Hence *the difference is `(⋃ A(Di) − ⋂ A(Di)) − A(U)`*: an event is in it exactly if some `Di` reaches it, not
 //!    every `Di` reaches it, and `U` does not.
 //!
-//! 2. Which `Di` reach an event is found by walking back from all of them at once in descending order of
+//! 2. Which `Di` reach an event, or have it, is found by walking back from all of them at once in descending order of
 //!    [generation](super::AuthNode::generation). An event's generation is larger than those of its auth events, so when
 //!    the walk takes an event, everything that cites it and that some `Di` leads to has been taken before: the sides
 //!    recorded for it are all there are. It is in the difference if they are not all sides and `U` does not reach it.
@@ -24,10 +30,10 @@
 //!    that wait are common, everything below them is, and the walk ends.
 //!
 //! 4. Whether `U` reaches `x` is asked once for each event when the walk first meets it. `U` may have 100,000
-//!    events, so it is not walked from: `x ∈ A(U)` if and only if some event `y` that cites `x` is in `U` or in `A(U)`.
+//!    events, so it is not walked from: `x ∈ A(U)` if and only if `x ∈ U` or some event `y` that cites `x` is in `A(U)`.
 //!    So [`Reach`] searches *forward* over the citers of `x`, with answers remembered. The auth graph is finite and has
 //!    no cycles, so the search ends, and it says no only after it has seen every event from which `x` can be reached.
-//!    That `y` is in `U` is one look-up in the state tree: the unconflicted event for `y`'s key is `y`.
+//!    That an event is in `U` is one look-up in the state tree: the unconflicted event for its key is the event.
 //!
 //! # What it costs
 //!
@@ -46,7 +52,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{ResolveStore, conflict::Conflict, facts::Facts, reach::Reach};
 use crate::nid::EventNid;
 
-/// The events that are in the auth chains of some of the states, but not of all.
+/// The events that are in some of the states or their auth chains, but not for all of the states.
 pub(super) fn auth_difference<S: ResolveStore>(
     facts: &Facts<'_, S>,
     conflict: &Conflict,
@@ -61,7 +67,7 @@ pub(super) fn auth_difference<S: ResolveStore>(
     for (_, events) in conflict.keys() {
         for (side, event) in events.iter().enumerate() {
             if let Some(event) = event {
-                walk.add_auth_events(*event, &Sides::one(side))?;
+                walk.add(*event, &Sides::one(side))?;
             }
         }
     }
@@ -72,7 +78,9 @@ pub(super) fn auth_difference<S: ResolveStore>(
             walk.not_common = walk.not_common.saturating_sub(1);
             difference.insert(event);
         }
-        walk.add_auth_events(event, &sides)?;
+        for auth_event in facts.node(event)?.auth_events.iter() {
+            walk.add(*auth_event, &sides)?;
+        }
     }
     Ok(difference)
 }
@@ -89,28 +97,26 @@ struct Walk<'a, S: ResolveStore> {
 }
 
 impl<S: ResolveStore> Walk<'_, S> {
-    /// Lets the auth events of `event` wait, as reached by `sides`.
-    fn add_auth_events(&mut self, event: EventNid, sides: &Sides) -> Result<(), S::Error> {
-        for auth_event in self.facts.node(event)?.auth_events.iter() {
-            let node = self.facts.node(*auth_event)?;
-            if Some(node.key) == self.facts.create_key {
-                continue;
-            }
-            let place = (node.generation, *auth_event);
-            let before = self.waiting.get(&place);
-            let was_waiting = before.is_some_and(|before| *before != Sides::All);
-            let after = match before {
-                Some(before) => before.union(sides, self.sides),
-                None if self.reach.is_reached(*auth_event)? => Sides::All,
-                None => sides.clone(),
-            };
-            match (was_waiting, after != Sides::All) {
-                (false, true) => self.not_common = self.not_common.saturating_add(1),
-                (true, false) => self.not_common = self.not_common.saturating_sub(1),
-                _ => {}
-            }
-            self.waiting.insert(place, after);
+    /// Lets `event` wait, as reached by `sides`.
+    fn add(&mut self, event: EventNid, sides: &Sides) -> Result<(), S::Error> {
+        let node = self.facts.node(event)?;
+        if Some(node.key) == self.facts.create_key {
+            return Ok(());
         }
+        let place = (node.generation, event);
+        let before = self.waiting.get(&place);
+        let was_waiting = before.is_some_and(|before| *before != Sides::All);
+        let after = match before {
+            Some(before) => before.union(sides, self.sides),
+            None if self.reach.is_reached(event)? => Sides::All,
+            None => sides.clone(),
+        };
+        match (was_waiting, after != Sides::All) {
+            (false, true) => self.not_common = self.not_common.saturating_add(1),
+            (true, false) => self.not_common = self.not_common.saturating_sub(1),
+            _ => {}
+        }
+        self.waiting.insert(place, after);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Which auth events the unconflicted state reaches, without walking from it.
+//! Which events are unconflicted or reached by those that are, without walking from them.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ const PAGE: usize = 32;
 /// How far an entry's own line is followed back before citers are asked for.
 const LINE: usize = 8;
 
-/// Answers whether an event is in the auth chain of an unconflicted one. [`super::auth_difference`] has the proof.
+/// Answers whether an event is unconflicted, or in the auth chain of one that is. [`super::auth_difference`] has the proof.
 pub(super) struct Reach<'a, S: ResolveStore> {
     facts: &'a Facts<'a, S>,
     conflict: &'a Conflict,
@@ -37,13 +37,12 @@ impl<'a, S: ResolveStore> Reach<'a, S> {
         Self { facts, conflict, known: HashMap::new() }
     }
 
-    /// Whether some unconflicted event has `event` in its auth chain.
+    /// Whether `event` is unconflicted, or in the auth chain of an event that is.
     pub fn is_reached(&mut self, event: EventNid) -> Result<bool, S::Error> {
         if let Some(known) = self.known.get(&event) {
             return Ok(*known);
         }
-        if self.is_on_line(event, &self.facts.node(event)?)? {
-            self.known.insert(event, true);
+        if self.settles(event)? {
             return Ok(true);
         }
         let mut path = vec![Frame { event, citers: Vec::new(), next: Some(Page { below: None }) }];
@@ -74,7 +73,7 @@ impl<'a, S: ResolveStore> Reach<'a, S> {
         }
         for citer in citers {
             let known = self.known.get(&citer).copied();
-            if known == Some(true) || self.settles(citer, known.is_none())? {
+            if known == Some(true) || known.is_none() && self.settles(citer)? {
                 return Ok(true);
             }
             if known.is_none() {
@@ -84,26 +83,23 @@ impl<'a, S: ResolveStore> Reach<'a, S> {
         Ok(false)
     }
 
-    /// Whether the event is unconflicted, or, if that is to be asked too, known at once to be reached.
-    ///
-    /// An event that nothing unconflicted reaches may be unconflicted itself.
-    fn settles(&mut self, event: EventNid, ask_line: bool) -> Result<bool, S::Error> {
-        let node = self.facts.node(event)?;
-        if self.conflict.unconflicted(self.facts.store, node.key)? == Some(event) {
-            return Ok(true);
-        }
-        let on_line = ask_line && self.is_on_line(event, &node)?;
-        if on_line {
+    /// Whether the event is known at once to be reached.
+    fn settles(&mut self, event: EventNid) -> Result<bool, S::Error> {
+        let is_reached = self.is_on_line(event, &self.facts.node(event)?)?;
+        if is_reached {
             self.known.insert(event, true);
         }
-        Ok(on_line)
+        Ok(is_reached)
     }
 
-    /// Whether the unconflicted event for the same key comes after this one in its own line: a membership or power
+    /// Whether the unconflicted event for the same key is this one, or comes after it in its own line: a membership or power
     /// levels event has the one that it replaced among its auth events. This settles nearly all cases.
     fn is_on_line(&self, event: EventNid, node: &AuthNode) -> Result<bool, S::Error> {
         let key: StateKeyNid = node.key;
         let Some(current) = self.conflict.unconflicted(self.facts.store, key)? else { return Ok(false) };
+        if current == event {
+            return Ok(true);
+        }
         let mut current = self.facts.node(current)?;
         for _ in 0..LINE {
             if current.generation <= node.generation {

@@ -97,6 +97,15 @@ impl Room {
         branch.state.insert(key, self.store.event(nid).unwrap());
     }
 
+    /// Puts an event that another branch has into the state of this one.
+    fn take_over(&mut self, branch: &mut Branch, other: &Branch, event_type: &str, state_key: &str) {
+        let key = (event_type.to_owned(), state_key.to_owned());
+        let event = Rc::clone(&other.state[&key]);
+        let nid = self.store.nid(event.event_id()).unwrap();
+        branch.root = Some(self.store.state_after(branch.root.unwrap(), nid).unwrap());
+        branch.state.insert(key, event);
+    }
+
     fn resolve(&mut self, branches: &[&Branch]) -> State {
         let roots: Vec<StateRoot> = branches.iter().filter_map(|branch| branch.root).collect();
         let root = resolve(&self.rules, &mut self.store, &roots).unwrap();
@@ -162,6 +171,25 @@ fn what_both_branches_do_apart_from_each_other_stays() {
         let state = room.resolve(&[&here, &there]);
         assert_eq!(content(&state, "m.room.topic", "")["topic"], "topic");
         assert_eq!(content(&state, "m.room.name", "")["name"], "name");
+        assert_eq!(content(&state, "m.room.member", "@carol:c")["membership"], "join");
+    }
+}
+
+#[test]
+fn what_all_branches_have_is_not_judged_anew_because_one_of_them_cites_it() {
+    for rules in &VERSIONS {
+        let (mut room, mut here) = Room::new(rules);
+        // Carol joins by rules that here nothing cites, before the room is closed on both branches.
+        room.send(&mut here, ALICE, "m.room.join_rules", "", json!({"join_rule": "public", "n": 1}));
+        let mut there = here.clone();
+        room.join(&mut there, "@carol:c");
+        room.send(&mut here, ALICE, "m.room.join_rules", "", json!({"join_rule": "invite"}));
+        room.take_over(&mut there, &here, "m.room.join_rules", "");
+        // Only here is something that cites the present rules.
+        room.send(&mut here, ALICE, "m.room.member", "@dave:d", json!({"membership": "invite"}));
+        let state = room.resolve(&[&here, &there]);
+        assert_eq!(content(&state, "m.room.join_rules", "")["join_rule"], "invite");
+        assert_eq!(content(&state, "m.room.member", "@dave:d")["membership"], "invite");
         assert_eq!(content(&state, "m.room.member", "@carol:c")["membership"], "join");
     }
 }

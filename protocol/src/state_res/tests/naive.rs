@@ -31,9 +31,9 @@ impl Chains {
         &self.0[event]
     }
 
-    /// The full auth chain of a state: the union of those of its events.
+    /// The full auth chain of a state: its events and their chains.
     pub fn of_state<'a>(&self, state: impl IntoIterator<Item = &'a EventId>) -> BTreeSet<OwnedEventId> {
-        state.into_iter().flat_map(|id| self.of_event(id).iter().cloned()).collect()
+        state.into_iter().flat_map(|id| self.of_event(id).iter().cloned().chain([id.to_owned()])).collect()
     }
 
     /// Every event on a path between two of the events.
