@@ -171,13 +171,14 @@ fn is_progressive(file: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
 
     use std::io::Cursor;
 
     use image::{DynamicImage, ImageFormat, RgbImage, RgbaImage};
+    use proptest::{collection::vec, prelude::*, sample::Index};
 
-    use super::{Fault, Made, Wanted, make, size::Method};
+    use super::{Fault, Made, Wanted, dimensions, make, size::Method};
 
     fn file(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -232,6 +233,40 @@ mod tests {
         assert_eq!(make(nothing, wanted(32, 32, Method::Crop)), Err(Fault::NotAnImage));
         let wide = file(&DynamicImage::ImageRgb8(RgbImage::new(17_000_000, 1)), ImageFormat::Png);
         assert_eq!(make(&wide, wanted(32, 32, Method::Crop)), Err(Fault::TooLarge));
+    }
+
+    /// Small images of each kind, which `make fuzz` begins with too.
+    const SEEDS: [&[u8]; 7] = [
+        include_bytes!("../../fuzz/seeds/thumbnail/0"),
+        include_bytes!("../../fuzz/seeds/thumbnail/1"),
+        include_bytes!("../../fuzz/seeds/thumbnail/2"),
+        include_bytes!("../../fuzz/seeds/thumbnail/3"),
+        include_bytes!("../../fuzz/seeds/thumbnail/4"),
+        include_bytes!("../../fuzz/seeds/thumbnail/5"),
+        include_bytes!("../../fuzz/seeds/thumbnail/6"),
+    ];
+
+    proptest! {
+        #[test]
+        fn a_spoilt_file_is_made_small_or_refused(
+            seed in 0..SEEDS.len(),
+            changes in vec((any::<Index>(), any::<u8>()), 0..8),
+            end in any::<Index>(),
+            cut in any::<bool>(),
+        ) {
+            let mut file = SEEDS[seed].to_vec();
+            for (at, byte) in changes {
+                let at = at.index(file.len());
+                file[at] = byte;
+            }
+            if cut {
+                file.truncate(end.index(file.len()));
+            }
+            if let Ok(Made::Smaller { bytes, .. }) = make(&file, wanted(32, 32, Method::Crop)) {
+                let (width, height) = dimensions(&bytes).unwrap();
+                prop_assert!(width <= 32 && height <= 32);
+            }
+        }
     }
 
     #[test]
