@@ -54,7 +54,7 @@ impl Neighbours {
     /// Gives an EDU of one server to the other, as if it had come in a transaction.
     pub fn send_edu(&self, of: usize, edu_type: &str, content: &Value) {
         let name = |client: &Client| client.world.platform().config().server_name.clone();
-        let to = &self.clients[1 - of].world;
+        let to = &self.clients[usize::from(of == 0)].world;
         let edu = InboundEdu { edu_type: edu_type.to_owned(), content: to_raw_value(content).unwrap() };
         let txn_id = content.to_string();
         let command = ReceiveTransaction { txn_id, pdus: Vec::new(), edus: vec![edu] };
