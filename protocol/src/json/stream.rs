@@ -85,8 +85,7 @@ impl Splitter {
             }
             let Some(byte) = self.peek() else { return Ok(None) };
             match (std::mem::replace(&mut self.place, Place::Member), byte) {
-                (Place::Start, b'{') => self.skip(),
-                (Place::Member, b',') => self.skip(),
+                (Place::Start, b'{') | (Place::Member, b',') | (Place::Element(_), b']') => self.skip(),
                 (Place::Member, b'}') => {
                     self.skip();
                     self.place = Place::End;
@@ -99,14 +98,13 @@ impl Splitter {
                     self.skip();
                     self.place = Place::Element(self.splits(&name).unwrap_or_default());
                 }
-                (Place::Value(name), _) => match self.take_value()? {
-                    Some(value) => return Ok(Some(Part::Member(name, value))),
-                    None => {
-                        self.place = Place::Value(name);
-                        return Ok(None);
+                (Place::Value(name), _) => {
+                    if let Some(value) = self.take_value()? {
+                        return Ok(Some(Part::Member(name, value)));
                     }
-                },
-                (Place::Element(_), b']') => self.skip(),
+                    self.place = Place::Value(name);
+                    return Ok(None);
+                }
                 (Place::Element(name), b',') => {
                     self.skip();
                     self.place = Place::Element(name);
