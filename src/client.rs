@@ -37,7 +37,7 @@ pub mod space;
 pub mod state;
 pub mod sync;
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
 mod tests;
 mod third_party_invite;
 pub mod thirdparty;

@@ -16,4 +16,5 @@ pub mod third_party_invite;
 pub mod transaction;
 
 #[cfg(test)]
+#[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod tests;

@@ -23,7 +23,7 @@ mod metrics;
 mod peer;
 mod router;
 #[cfg(test)]
-#[allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects, reason = "tests")]
 mod testing;
 mod throttle;
 mod uiaa;

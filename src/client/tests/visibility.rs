@@ -1,8 +1,6 @@
 //! Who sees which event, by every way of reading: the answers of the server against a model of the specification's
 //! rules `[C-S §11.10]` that knows nothing of how the server decides.
 
-#![allow(clippy::arithmetic_side_effects, reason = "tests")]
-
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
