@@ -36,15 +36,15 @@ fn succession(known: u64, stream_id: UInt, prev_id: &[UInt]) -> Succession {
 }
 
 impl RemoteServerEngine {
-    /// A device of a user of the server changed. Gives whether that may be news to anyone: a chain that begins is not, if
-    /// nobody has asked for the user's keys since they came.
+    /// A device of a user of the server changed. Gives whether that may be news to anyone: a device without keys is
+    /// not, if nobody has asked for the user's.
     pub(in crate::remote_server) fn take_device_update(
         &self,
         update: &DeviceListUpdateContent,
     ) -> Result<bool, MatrixError> {
         self.device_news.came(&update.user_id);
         match self.known_keys(&update.user_id)? {
-            Known::Nothing => return Ok(!update.prev_id.is_empty()),
+            Known::Nothing => return Ok(update.keys.is_some() || update.deleted == Some(true)),
             Known::Stale => {}
             Known::Right(keys) => self.apply(update, keys)?,
         }
