@@ -31,7 +31,7 @@ fn signed(json: &Value, server: &str, key: &Ed25519KeyPair) -> Value {
 fn published(server: &str, key: &Ed25519KeyPair, now: u64) -> Value {
     let keys = json!({
         "server_name": server,
-        "valid_until_ts": now + 3_600_000,
+        "valid_until_ts": now.saturating_add(3_600_000),
         "verify_keys": {"ed25519:1": {"key": STANDARD_NO_PAD.encode(key.public_key())}},
         "old_verify_keys": {},
     });
