@@ -66,8 +66,8 @@ test('two people talk, correct, react to and take back what they said', async (t
   const roomId = await sharedRoom(alice, bob);
   assert.equal(bob.sdk.getRoom(roomId).name, 'Tea');
 
-  const greeting = await say(alice, roomId, 'Helo');
-  assert.equal((await arrival(bob.sdk, roomId, greeting)).getContent().body, 'Helo');
+  const greeting = await say(alice, roomId, 'Bello');
+  assert.equal((await arrival(bob.sdk, roomId, greeting)).getContent().body, 'Bello');
   const reply = await say(bob, roomId, 'Hi');
   await arrival(alice.sdk, roomId, reply);
 

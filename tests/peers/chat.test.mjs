@@ -10,7 +10,7 @@ inPairs((pair) => {
   test('edits and reactions reach the other side', { timeout: 60_000 }, async () => {
     const { alice, bob } = pair;
     const room = await pair.shared();
-    const message = await alice.say(room, 'teh');
+    const message = await alice.say(room, 'then');
     await alice.send(room, 'm.room.message', {
       msgtype: 'm.text', body: '* the', 'm.new_content': { msgtype: 'm.text', body: 'the' },
       'm.relates_to': { rel_type: 'm.replace', event_id: message },
