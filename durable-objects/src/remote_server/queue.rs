@@ -217,12 +217,18 @@ impl RemoteServerEngine {
 
     /// Forms and stores the next transaction; `None` when nothing is owed.
     async fn form(&self, backoff: Backoff) -> Result<Option<StoredTransaction>, MatrixError> {
+        let mut behind = self.queue().behind(MAX_ROOMS)?;
         loop {
             let formed = self.try_form(backoff).await?;
             // Rooms whose logs held nothing for this server were passed over; others may have woken meanwhile.
-            if formed.is_some() || self.queue().behind(1)?.is_empty() {
+            let still = self.queue().behind(MAX_ROOMS)?;
+            if formed.is_some() || still.is_empty() {
                 return Ok(formed);
             }
+            if still == behind {
+                return Err(MatrixError::internal("rooms that told of news give none"));
+            }
+            behind = still;
         }
     }
 
