@@ -6,7 +6,7 @@ use crate::{
     command,
     database::{Database, DatabaseExt},
     matrix_error::MatrixError,
-    rpc::{Command, Directory},
+    rpc::Command,
 };
 
 /// Fails in the `Directory` actor.
