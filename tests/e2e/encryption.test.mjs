@@ -143,7 +143,7 @@ test('fifty claims at the same time get twenty one-time keys, each once, and the
 });
 
 test('messages to a device that is away arrive in order, once, and a bounded number at a time', async () => {
-  const MESSAGES = 250;
+  const MESSAGES = 10_000;
   const [hanna, igor] = [await register(server, 'hanna'), await register(server, 'igor')];
   let since = (await igor.request('GET', '/_matrix/client/v3/sync')).body.next_batch;
   for (let index = 0; index < MESSAGES; index += 1) {
