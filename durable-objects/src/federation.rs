@@ -12,7 +12,7 @@ use ruma::{
     api::{
         IncomingResponseExt, OutgoingRequest, OutgoingRequestExt,
         auth_scheme::NoAuthentication,
-        error::FromHttpResponseError,
+        error::{ErrorCode, FromHttpResponseError},
         federation::authentication::{ServerSignatures, XMatrixSigningInput},
         path_builder::SinglePath,
     },
@@ -65,10 +65,29 @@ pub enum FederationError {
 impl From<FederationError> for MatrixError {
     fn from(error: FederationError) -> Self {
         match error {
-            FederationError::Refused(error) | FederationError::Internal(error) => error,
+            FederationError::Refused(error) => passed_on(error),
+            FederationError::Internal(error) => error,
             other => Self::bad_gateway(other.to_string()),
         }
     }
+}
+
+/// What a client is told of another server's refusal: the same, unless it would speak of the client's own session.
+/// Else a server could log this server's users out, or send them elsewhere.
+fn passed_on(error: MatrixError) -> MatrixError {
+    const OF_SESSIONS: [ErrorCode; 6] = [
+        ErrorCode::UnknownToken,
+        ErrorCode::MissingToken,
+        ErrorCode::UserLocked,
+        ErrorCode::UserSuspended,
+        ErrorCode::UserDeactivated,
+        ErrorCode::Unauthorized,
+    ];
+    let is_of_session = error.status == 401 || OF_SESSIONS.iter().any(|code| error.is(code));
+    if is_of_session || !(400..600).contains(&error.status) {
+        return MatrixError::bad_gateway(format!("The other server refused: {}", error.message));
+    }
+    error
 }
 
 /// Bounds of an exchange.

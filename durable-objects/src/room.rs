@@ -3,6 +3,7 @@
 //! - [`store`]: all SQL.
 //! - [`state`]: the room's state at some root.
 //! - [`commit`]: the one way by which events get in.
+//! - `policy`: what the room's policy server says of them before.
 //! - [`graph`]: walks over events, and what other servers may see.
 //! - `wake`: telling followers afterwards.
 //! - `catalogue`: what is found by time, thread or words.
@@ -29,6 +30,7 @@ mod inbound;
 mod listing;
 mod media;
 mod outbound;
+mod policy;
 mod receipts;
 mod resident;
 mod space;

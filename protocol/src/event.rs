@@ -34,7 +34,7 @@ pub use self::{
     redaction::redact,
     verify::{
         SignatureCheck, SignatureOutcome, Verification, VerificationError, VerifiedPdu, has_right_hash,
-        is_object_signed, required_servers, signatures_of, signed_bytes,
+        is_event_signed, is_object_signed, required_servers, signatures_of, signed_bytes,
     },
 };
 use crate::json::{Object, Value};

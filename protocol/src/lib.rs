@@ -4,6 +4,7 @@ pub mod auth;
 pub mod event;
 pub mod json;
 pub mod nid;
+pub mod policy_server;
 pub mod push;
 pub mod relations;
 pub mod room_creation;

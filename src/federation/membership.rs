@@ -172,8 +172,10 @@ async fn accept(
     let event = read_member_event(&auth.origin, &made, &membership, &version)?;
     let event = verify(ctx, event, &version).await?;
     let json = event.json.clone();
-    let accepted = ctx.call(&made.room_id, &AcceptMembership { server: auth.origin, event, answer }).await?;
-    Ok((json, accepted))
+    let command = AcceptMembership { server: auth.origin, event, answer };
+    let mut accepted = ctx.call(&made.room_id, &command).await?;
+    let event = accepted.event.take().unwrap_or(json);
+    Ok((event, accepted))
 }
 
 /// `M_INVALID_PARAM` for an event that is not what the endpoint is for.

@@ -75,7 +75,7 @@ impl RoomEngine {
     /// Commits events of clients, and wakes followers. Those whose membership changed are told before the answer, so
     /// that what they ask next counts with it.
     async fn write(self: &Rc<Self>, pen: &Pen, events: &[NewEvent]) -> Result<Vec<Committed>, MatrixError> {
-        let (committed, effects) = self.commit(&pen.author(), events).map_err(hide_absence)?;
+        let (committed, effects) = self.commit_new(pen, events).await?;
         self.tell_of(effects).await;
         self.tell_outsiders(pen, events, &committed).await?;
         Ok(committed)
@@ -143,7 +143,7 @@ impl RoomEngine {
 }
 
 /// Who is not in the room learns nothing of whether there is one.
-fn hide_absence(error: CommitError) -> MatrixError {
+pub(super) fn hide_absence(error: CommitError) -> MatrixError {
     match error {
         CommitError::NoRoom | CommitError::Forbidden(Rejection::SenderNotJoined) => not_in_room(),
         error => error.into(),

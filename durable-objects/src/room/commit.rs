@@ -23,6 +23,7 @@ mod hidden;
 mod import;
 mod local;
 mod outliers;
+mod policy;
 mod redaction;
 mod remote;
 mod residents;
@@ -37,6 +38,7 @@ use selvedge_protocol::{
     auth::Rejection,
     event::{BuildError, ParseError, Pdu},
     nid::EventNid,
+    policy_server::PolicyServer,
     relations::RelationError,
 };
 
@@ -75,6 +77,9 @@ pub enum CommitError {
     /// The event may not relate to another in this way.
     #[error(transparent)]
     Relation(#[from] RelationError),
+    /// The room uses this policy server, which has not signed the event. It must be asked for that.
+    #[error("{} has not recommended the event", .0.name)]
+    Unrecommended(Rc<PolicyServer>),
     /// There is no such room here, or it has no state yet.
     #[error("no such room")]
     NoRoom,
@@ -96,7 +101,7 @@ impl From<CommitError> for MatrixError {
             CommitError::Forbidden(rule) if rule.is_malformation() => {
                 Self::bad_json(format!("Not a valid event: {rule}"))
             }
-            CommitError::Forbidden(_) | CommitError::RedactionForbidden => {
+            CommitError::Forbidden(_) | CommitError::RedactionForbidden | CommitError::Unrecommended(_) => {
                 Self::forbidden(format!("Not allowed: {error}"))
             }
             CommitError::Malformed(BuildError::Event(ParseError::TooLarge)) => {
@@ -149,6 +154,8 @@ struct Session<'w, 's> {
     effects: Effects,
     /// Whether the room had no state before.
     is_filling: bool,
+    /// Whether the room is being made.
+    is_founding: bool,
 }
 
 impl<'w, 's> Session<'w, 's> {
@@ -175,6 +182,7 @@ impl<'w, 's> Session<'w, 's> {
             local: local.to_owned(),
             effects: Effects::default(),
             is_filling: false,
+            is_founding: false,
         })
     }
 

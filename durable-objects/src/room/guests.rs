@@ -56,7 +56,7 @@ impl RoomEngine {
         let content = r#"{"membership":"leave","reason":"Guests are not let in any more"}"#.to_owned();
         let leave = NewEvent::state(guest.to_owned(), "m.room.member", guest.as_str(), content);
         let pen = self.pen().await?;
-        let (_, effects) = self.commit(&pen.author(), &[leave])?;
+        let (_, effects) = self.commit_new(&pen, &[leave]).await?;
         self.wake(effects);
         Ok(())
     }

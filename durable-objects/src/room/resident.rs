@@ -115,7 +115,9 @@ impl RoomEngine {
             .open()
             .map_err(|error| MatrixError::invalid_param(format!("Not an event: {error}")))?;
         self.check_authoriser(&event).await?;
+        let event = self.recommended_verified(event).await?;
         let event_id = event.event_id().to_owned();
+        let json = RawValue::from_string(event.json().to_owned())?;
         let gather = Gather::new(self, command.server)?;
         match gather.receive_connecting(event, true).await {
             Ok(Received::Accepted(_) | Received::Known) => {}
@@ -129,7 +131,8 @@ impl RoomEngine {
         }
         let event = self.store.find_event(&event_id)?;
         let event = event.ok_or_else(|| MatrixError::internal("A member event was not stored"))?;
-        self.answer_with(&event, command.answer)
+        let answer = self.answer_with(&event, command.answer)?;
+        Ok(AcceptedMembership { event: Some(json), ..answer })
     }
 
     /// A join that names one of this server's users as who let it happen is one that this server would allow.

@@ -14,6 +14,7 @@ mod media;
 mod members;
 mod meta;
 mod nodes;
+mod policy;
 mod receipts;
 mod relations;
 mod unread;
@@ -66,6 +67,7 @@ struct Inner {
     events: RefCell<Cache<EventNid, Rc<StoredEvent>>>,
     nodes: RefCell<Cache<u32, Node>>,
     keys: RefCell<Cache<(String, String), StateKeyNid>>,
+    policy: RefCell<policy::Remembered>,
     /// How many tree nodes were written, for benches.
     nodes_written: Cell<u64>,
 }
@@ -81,6 +83,7 @@ impl Store {
                 events: RefCell::new(Cache::new(EVENT_CACHE)),
                 nodes: RefCell::new(Cache::new(NODE_CACHE)),
                 keys: RefCell::new(Cache::new(KEY_CACHE)),
+                policy: RefCell::default(),
                 nodes_written: Cell::new(0),
             }),
         }
@@ -105,6 +108,7 @@ impl Store {
         self.inner.events.borrow_mut().clear();
         self.inner.nodes.borrow_mut().clear();
         self.inner.keys.borrow_mut().clear();
+        *self.inner.policy.borrow_mut() = None;
     }
 
     /// How many state tree nodes were written since the store was made.

@@ -11,6 +11,7 @@ pub(crate) mod fixture;
 mod inbound;
 mod local;
 mod peer;
+mod policy;
 mod remote;
 mod simulation;
 mod user_directory;

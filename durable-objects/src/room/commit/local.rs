@@ -87,7 +87,7 @@ pub struct Committed {
 }
 
 impl Committed {
-    fn repeated(event_id: OwnedEventId) -> Self {
+    pub(super) fn repeated(event_id: OwnedEventId) -> Self {
         Self { event_id, is_repeated: true, position: None }
     }
 }
@@ -109,6 +109,7 @@ impl RoomEngine {
             }
             let meta = RoomMeta::new(create.room_id().to_owned(), version);
             let mut session = Session::with_meta(writer, author.server, meta)?;
+            session.is_founding = true;
             check_create(&session.rules.authorization, create)?;
             session.admit(&Admission {
                 pdu: create,
@@ -160,7 +161,7 @@ impl RoomEngine {
             let (builder, _) = session.builder(author, event, &session.parents()?)?;
             // Checked as if it were signed: a rule that it breaks then, it breaks now.
             let pdu = builder.build(author.server, author.key, &session.rules)?;
-            session.check_local(&pdu, &session.parents()?)?;
+            session.check_local(&pdu, session.parents()?.before)?;
             Ok(builder.template(&session.rules)?)
         })
     }
@@ -173,8 +174,8 @@ struct Parents {
 }
 
 /// An event that is ready to be admitted.
-struct Draft {
-    pdu: Pdu,
+pub(super) struct Draft {
+    pub pdu: Pdu,
     auth: Vec<Rc<StoredEvent>>,
     parents: Parents,
 }
@@ -194,7 +195,7 @@ impl Session<'_, '_> {
         }
         let draft = self.draft(author, event)?;
         let prevs: Vec<_> = draft.parents.events.iter().map(|event| event.nid).collect();
-        let nid = self.admit(&Admission {
+        self.admit_local(&Admission {
             pdu: &draft.pdu,
             standing: Standing::Accepted,
             rejection: None,
@@ -205,14 +206,12 @@ impl Session<'_, '_> {
             place: Place::End,
             broadcast: true,
             txn: event.txn.as_ref(),
-        })?;
-        let position = self.writer.event_position(nid)?;
-        Ok(Committed { event_id: draft.pdu.event_id().to_owned(), is_repeated: false, position })
+        })
     }
 
     /// The event that stands for this one already: of the same transaction, or the current state with
     /// the same sender and content.
-    fn find_repeated(&self, event: &NewEvent) -> Result<Option<OwnedEventId>, CommitError> {
+    pub(super) fn find_repeated(&self, event: &NewEvent) -> Result<Option<OwnedEventId>, CommitError> {
         if let Some(txn) = &event.txn
             && let Some(id) = self.writer.find_txn(&event.sender, txn, &event.event_type)?
         {
@@ -233,7 +232,7 @@ impl Session<'_, '_> {
     }
 
     /// Makes, checks and signs an event.
-    fn draft(&mut self, author: &Author<'_>, event: &NewEvent) -> Result<Draft, CommitError> {
+    pub(super) fn draft(&mut self, author: &Author<'_>, event: &NewEvent) -> Result<Draft, CommitError> {
         let mut parents = self.parents()?;
         if parents.events.len() < self.meta.extremities.len() {
             let roots: Vec<_> =
@@ -242,7 +241,7 @@ impl Session<'_, '_> {
         }
         let (builder, auth) = self.builder(author, event, &parents)?;
         let pdu = builder.build(author.server, author.key, &self.rules)?;
-        self.check_local(&pdu, &parents)?;
+        self.check_local(&pdu, parents.before)?;
         Ok(Draft { pdu, auth, parents })
     }
 
@@ -305,21 +304,21 @@ impl Session<'_, '_> {
     }
 
     /// The checks of a local event: those of any event, and that a redaction takes effect.
-    fn check_local(&self, pdu: &Pdu, parents: &Parents) -> Result<(), CommitError> {
+    pub(super) fn check_local(&self, pdu: &Pdu, before: StateRoot) -> Result<(), CommitError> {
         if pdu.event_type() == "m.room.create" {
             return Err(CommitError::RoomExists);
         }
-        if let Some(rejection) = self.check_by_state(pdu, parents.before)? {
+        if let Some(rejection) = self.check_by_state(pdu, before)? {
             return Err(rejection.into());
         }
-        if parents.before != self.meta.root
+        if before != self.meta.root
             && let Some(rejection) = self.check_by_state(pdu, self.meta.root)?
         {
             return Err(rejection.into());
         }
         if let Some(target) = self.redaction_target(pdu)
             && let Some(target) = self.writer.find_event(&target)?
-            && !self.may_redact(pdu, parents.before, &target.pdu)?
+            && !self.may_redact(pdu, before, &target.pdu)?
         {
             return Err(CommitError::RedactionForbidden);
         }

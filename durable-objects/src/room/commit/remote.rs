@@ -1,6 +1,6 @@
 //! Events of other servers `[S-S §5.1.1, checks performed on receipt of a PDU]`.
 //!
-//! Steps 1 to 3 made the event a [`VerifiedPdu`]; 4 to 6 are here.
+//! Steps 1 to 3 made the event a [`VerifiedPdu`]; 4 to 7 are here.
 
 use std::{collections::BTreeMap, rc::Rc};
 
@@ -35,6 +35,8 @@ pub struct RemoteEvent {
     pub told: Option<ToldState>,
     /// Whether this server must pass it on: a join, leave or knock that was made through it.
     pub broadcast: bool,
+    /// Why the room's policy server has not signed it, once it was asked.
+    pub refusal: Option<String>,
 }
 
 /// A state of which another server told.
@@ -79,15 +81,18 @@ pub struct HistoryEvent {
 }
 
 /// An event with what it refers to.
-struct Surroundings {
-    auth: Vec<Rc<StoredEvent>>,
-    prevs: Vec<EventNid>,
+pub(super) struct Surroundings {
+    pub auth: Vec<Rc<StoredEvent>>,
+    pub prevs: Vec<EventNid>,
     missing: Vec<OwnedEventId>,
-    before: StateRoot,
+    pub before: StateRoot,
 }
 
 impl RoomEngine {
     /// Takes in a new event of another server.
+    ///
+    /// [`CommitError::Unrecommended`] when the room's policy server must be asked first: then it is to be given again,
+    /// signed or with the refusal.
     ///
     /// The effects are to be given to [`RoomEngine::wake`].
     pub fn receive(
@@ -138,18 +143,13 @@ impl Session<'_, '_> {
             Ok(around) => around,
             Err(missing) => return Ok(missing),
         };
-        let mut standing = Standing::Rejected;
-        let mut broken = self.check_history(pdu, &around)?;
-        if broken.is_none() {
-            // 6. Against the current state.
-            standing = Standing::Accepted;
-            if around.before != self.meta.root {
-                broken = self.check_by_state(pdu, self.meta.root)?.map(|rule| rule.to_string());
-                if broken.is_some() {
-                    standing = Standing::SoftFailed;
-                }
-            }
-        }
+        let (standing, broken) = match self.check_history(pdu, &around)? {
+            Some(broken) => (Standing::Rejected, Some(broken)),
+            None => match self.check_now(event, around.before)? {
+                Some(broken) => (Standing::SoftFailed, Some(broken)),
+                None => (Standing::Accepted, None),
+            },
+        };
         self.place(pdu, &around, standing, broken, Place::End, event.broadcast)
     }
 
@@ -210,6 +210,20 @@ impl Session<'_, '_> {
         Ok(broken.map(|rule| rule.to_string()))
     }
 
+    /// Steps 6 and 7; why the event is not for the room as it is now.
+    fn check_now(&self, event: &RemoteEvent, before: StateRoot) -> Result<Option<String>, CommitError> {
+        if before != self.meta.root
+            && let Some(broken) = self.check_by_state(&event.pdu, self.meta.root)?
+        {
+            return Ok(Some(broken.to_string()));
+        }
+        let Some(policy) = self.lacks_recommendation(&event.pdu)? else { return Ok(None) };
+        match &event.refusal {
+            Some(refusal) => Ok(Some(format!("{} has not recommended it: {refusal}", policy.name))),
+            None => Err(CommitError::Unrecommended(policy)),
+        }
+    }
+
     fn place(
         &mut self,
         pdu: &Pdu,
@@ -240,7 +254,7 @@ impl Session<'_, '_> {
     }
 
     /// Finds what an event refers to, and the state before it. The inner error: what is missing.
-    fn surroundings(
+    pub(super) fn surroundings(
         &mut self,
         pdu: &Pdu,
         told: Option<ToldState>,

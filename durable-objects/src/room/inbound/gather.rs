@@ -17,7 +17,7 @@ use ruma::{
     },
     room_version_rules::RoomVersionRules,
 };
-use selvedge_protocol::event::VerifiedPdu;
+use selvedge_protocol::{event::VerifiedPdu, policy_server::PolicyServer};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -27,6 +27,7 @@ use crate::{
     room::{
         RoomEngine,
         commit::{CommitError, Outlier, Received, RemoteEvent, ToldState},
+        policy,
         store::Standing,
     },
 };
@@ -104,25 +105,35 @@ pub(in crate::room) struct Gather<'e> {
     pub(super) origin: OwnedServerName,
     deadline: u64,
     left: Cell<usize>,
+    /// Whether the room's policy server did not answer: then it is not waited for again.
+    is_policy_silent: Cell<bool>,
 }
 
 impl<'e> Gather<'e> {
     pub fn new(engine: &'e Rc<RoomEngine>, origin: OwnedServerName) -> Result<Self, MatrixError> {
         let deadline = engine.runtime.platform.now().saturating_add(MAX_TIME_MS);
-        Ok(Self { rules: engine.store.rules()?, engine, origin, deadline, left: Cell::new(MAX_EVENTS) })
+        Ok(Self {
+            rules: engine.store.rules()?,
+            engine,
+            origin,
+            deadline,
+            left: Cell::new(MAX_EVENTS),
+            is_policy_silent: Cell::new(false),
+        })
     }
 
     /// Takes in a new event, and before it the events between it and the room.
     pub async fn receive(&self, event: VerifiedPdu) -> Result<Received, GatherError> {
-        if let Received::Missing { prevs, .. } = self.commit(&event, None, false)?
-            && !prevs.is_empty()
-        {
-            for earlier in self.missing_events(&event).await? {
-                self.receive_connecting(earlier, false).await?;
+        match self.commit(&event, None, false).await? {
+            Received::Missing { prevs, .. } => {
+                let earlier = if prevs.is_empty() { Vec::new() } else { self.missing_events(&event).await? };
+                for earlier in earlier {
+                    self.receive_connecting(earlier, false).await?;
+                }
+                self.receive_connecting(event, false).await
             }
-            return self.receive_connecting(event, false).await;
+            received => Ok(received),
         }
-        self.receive_connecting(event, false).await
     }
 
     /// Takes in an event. Its auth events are fetched where they are missing, and the state before it
@@ -134,7 +145,7 @@ impl<'e> Gather<'e> {
     ) -> Result<Received, GatherError> {
         let mut before = None;
         for _ in 0..MAX_ATTEMPTS {
-            match self.commit(&event, before, broadcast)? {
+            match self.commit(&event, before, broadcast).await? {
                 Received::Missing { prevs, auth } => {
                     if !auth.is_empty() {
                         self.fetch_auth_events(event.event_id(), auth).await?;
@@ -149,17 +160,56 @@ impl<'e> Gather<'e> {
         Err(GatherError::Unavailable("It needs events that cannot be had".to_owned()))
     }
 
-    fn commit(
+    async fn commit(
         &self,
         event: &VerifiedPdu,
         told: Option<ToldState>,
         broadcast: bool,
     ) -> Result<Received, GatherError> {
         let local = self.engine.runtime.platform.config().server_name.clone();
-        let remote = RemoteEvent { pdu: event.clone(), told, broadcast };
-        let (received, effects) = self.engine.receive(&local, &remote)?;
-        self.engine.wake(effects);
-        Ok(received)
+        let mut remote = RemoteEvent { pdu: event.clone(), told, broadcast, refusal: None };
+        for _ in 0..policy::MAX_ATTEMPTS {
+            match self.engine.receive(&local, &remote) {
+                Err(CommitError::Unrecommended(policy)) => {
+                    match self.recommendation(&policy, &remote.pdu).await {
+                        Ok(signed) => remote.pdu = signed,
+                        Err(refusal) => remote.refusal = Some(refusal.to_string()),
+                    }
+                }
+                outcome => {
+                    let (received, effects) = outcome?;
+                    self.engine.wake(effects);
+                    return Ok(received);
+                }
+            }
+        }
+        Err(GatherError::Unavailable("The room does not keep to one policy server".to_owned()))
+    }
+
+    /// Asks the room's policy server about an event whose sender did not, or got a signature that does not count now.
+    /// One that does not answer costs the time of one question only.
+    async fn recommendation(
+        &self,
+        policy: &PolicyServer,
+        event: &VerifiedPdu,
+    ) -> Result<VerifiedPdu, FederationError> {
+        let silent = |reason: &str| FederationError::Unreachable {
+            server: policy.name.to_string(),
+            reason: reason.to_owned(),
+        };
+        if self.is_policy_silent.get() {
+            return Err(silent("it did not answer before"));
+        }
+        let left = self.deadline.saturating_sub(self.engine.runtime.platform.now());
+        let timeout_ms = u32::try_from(left).unwrap_or(u32::MAX).min(policy::MAX_TIME_MS);
+        if timeout_ms == 0 {
+            return Err(silent("there is no time left to ask"));
+        }
+        let answer = self.engine.ask_policy_server(policy, event, timeout_ms).await;
+        if matches!(answer, Err(FederationError::Unreachable { .. })) {
+            self.is_policy_silent.set(true);
+        }
+        Ok(VerifiedPdu::vouched_for(answer?, event.content_lost()))
     }
 
     /// Stores events without their place in the DAG; those that lack auth events are left out.

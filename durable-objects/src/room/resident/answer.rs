@@ -74,6 +74,7 @@ impl RoomEngine {
         }
         let servers = if members_omitted { self.servers_before(event)? } else { Vec::new() };
         Ok(AcceptedMembership {
+            event: None,
             state: self.texts(nids)?,
             auth_chain: self.texts(chain)?,
             members_omitted,

@@ -24,6 +24,8 @@ impl RoomEngine {
         let content = Value::Object(content).to_string();
         let event = NewEvent::state(command.sender, "m.room.member", command.target.as_str(), content);
         let event = self.draft(&pen.author(), &event)?;
+        // The other server sees it before the room does.
+        let event = self.recommended(event).await?;
         Ok(DraftedInvitation {
             version: self.store.meta()?.version.clone(),
             event: RawValue::from_string(event.into_json())?,
@@ -40,7 +42,9 @@ impl RoomEngine {
             .open()
             .map_err(|error| MatrixError::bad_gateway(format!("Not an event: {error}")))?;
         let local = self.runtime.platform.config().server_name.clone();
-        let event = RemoteEvent { pdu, told: None, broadcast: true };
+        // The other server may have lost a signature, or the room has got a policy server meanwhile.
+        let pdu = self.recommended_verified(pdu).await?;
+        let event = RemoteEvent { pdu, told: None, broadcast: true, refusal: None };
         let (received, effects) = self.receive(&local, &event)?;
         self.tell(effects).await?;
         match received {

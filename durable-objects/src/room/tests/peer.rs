@@ -275,8 +275,12 @@ impl Peer {
         broadcast: bool,
         state_before: Option<StateRoot>,
     ) -> Result<Received, CommitError> {
-        let event =
-            RemoteEvent { pdu: self.verified(pdu), told: state_before.map(ToldState::Before), broadcast };
+        let event = RemoteEvent {
+            pdu: self.verified(pdu),
+            told: state_before.map(ToldState::Before),
+            broadcast,
+            refusal: None,
+        };
         self.room.receive(&self.server, &event).map(|(received, _)| received)
     }
 

@@ -59,6 +59,8 @@ pub enum WantedAnswer {
 /// See [`AcceptMembership`].
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct AcceptedMembership {
+    /// The event as the room has it now, with the signature of the room's policy server, if it uses one.
+    pub event: Option<Box<RawValue>>,
     /// State events: as far as they were wanted.
     pub state: Vec<Box<RawValue>>,
     /// Events that lead to those.

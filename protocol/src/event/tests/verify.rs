@@ -70,6 +70,18 @@ fn the_senders_server_must_have_signed() {
 }
 
 #[test]
+fn a_policy_servers_key_stands_for_no_server() {
+    let rules = rules(&RoomVersionId::V11);
+    let event = message().build(server(), &key(), &rules).unwrap();
+    let recommended =
+        edited(&event, &rules, |e| e["signatures"]["domain"]["ed25519:policy_server"] = json!("AAAA"));
+    assert_eq!(Verification::new(recommended, &rules).unwrap().checks().len(), 1);
+    let alone =
+        edited(&event, &rules, |e| e["signatures"]["domain"] = json!({ "ed25519:policy_server": "AAAA" }));
+    assert!(matches!(verify(alone, &rules), Err(VerificationError::Unsigned(_))));
+}
+
+#[test]
 fn unknown_keys_are_skipped_but_one_known_key_must_have_signed() {
     let rules = rules(&RoomVersionId::V11);
     let event = message().build(server(), &key(), &rules).unwrap();
