@@ -17,6 +17,8 @@ pub(super) const PUSH_RULES: &str = "m.push_rules";
 const MAX_RULES: usize = 1_000;
 /// The longest id of a rule, in bytes.
 const MAX_RULE_ID: usize = 255;
+/// The longest that a rule says when it applies, and what is to be done then, in bytes of JSON. Each event is held against it.
+const MAX_RULE: usize = 4_096;
 
 #[derive(Deserialize)]
 struct Stored {
@@ -59,6 +61,10 @@ impl UserEngine {
         match change {
             PushRuleChange::Put(body) => {
                 check_room_for(&rules, &kind, &rule_id)?;
+                if serde_json::to_string(&body)?.len() > MAX_RULE {
+                    let text = format!("What a push rule says has at most {MAX_RULE} bytes");
+                    return Err(MatrixError::invalid_param(text));
+                }
                 let (before, after) = (body.before.clone(), body.after.clone());
                 let rule = body.into_rule(&kind, rule_id);
                 let rule = rule.ok_or_else(|| MatrixError::invalid_param("No such kind of push rule"))?;

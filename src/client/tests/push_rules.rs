@@ -72,4 +72,6 @@ fn a_push_rule_of_the_wrong_form_is_refused() {
     let after_unknown = format!("{}?after=unknown", rule("content", "x"));
     alice.refused("PUT", &after_unknown, json!({"pattern": "x", "actions": []}), 404, "M_NOT_FOUND");
     alice.refused("PUT", &rule("content", "no/enabled"), json!({"enabled": true}), 404, "M_NOT_FOUND");
+    let long = json!({"pattern": "?".repeat(5_000), "actions": []});
+    alice.refused("PUT", &rule("content", "long"), long, 400, "M_INVALID_PARAM");
 }
