@@ -1,6 +1,8 @@
 //! Requests to other homeservers: found, signed, bounded, typed. And what is needed to believe their answers.
 
 pub mod stray;
+#[cfg(test)]
+mod tests;
 pub mod verify;
 pub mod verify_keys;
 
@@ -22,7 +24,7 @@ use serde::Deserialize;
 pub use crate::address::is_private;
 use crate::{
     matrix_error::MatrixError,
-    platform::{FetchError, OutboundRequest, OutboundStream, Platform},
+    platform::{self, FetchError, OutboundRequest, OutboundStream, Platform},
     rpc::{
         self,
         remote_server::{Resolution, Resolve},
@@ -243,7 +245,8 @@ async fn exchange<R: OutgoingRequest>(
     request: http::Request<Vec<u8>>,
     bounds: Bounds,
 ) -> Result<R::IncomingResponse, FederationError> {
-    let response = platform.fetch(outbound(request, bounds)).await.map_err(|error| lost(server, &error))?;
+    let response = platform::fetch(platform, outbound(request, bounds)).await;
+    let response = response.map_err(|error| lost(server, &error))?;
     if !(200..300).contains(&response.status) {
         return Err(FederationError::Refused(refusal(response.status, &response.body)));
     }

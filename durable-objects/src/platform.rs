@@ -205,6 +205,25 @@ pub enum Waited {
     Gone,
 }
 
+/// Makes a request to another server; one that only reads, a second time at once if the connection is lost. It may be
+/// one that was kept from before and that the other server, restarted since, knows nothing of.
+pub async fn fetch(
+    platform: &dyn Platform,
+    mut request: OutboundRequest,
+) -> Result<OutboundResponse, FetchError> {
+    if request.method != http::Method::GET {
+        return platform.fetch(request).await;
+    }
+    let begun = platform.now();
+    let outcome = platform.fetch(request.clone()).await;
+    let spent = u32::try_from(platform.now().saturating_sub(begun)).unwrap_or(u32::MAX);
+    request.timeout_ms = request.timeout_ms.saturating_sub(spent);
+    match outcome {
+        Err(FetchError::Failed(_)) if request.timeout_ms > 0 => platform.fetch(request).await,
+        outcome => outcome,
+    }
+}
+
 /// `N` random bytes.
 pub fn random<const N: usize>(platform: &dyn Platform) -> [u8; N] {
     let mut bytes = [0; N];

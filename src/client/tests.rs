@@ -4,6 +4,7 @@ mod accounts;
 mod admin;
 mod costs;
 mod dag;
+mod destinations;
 mod device_lists;
 mod devices;
 mod encryption;

@@ -9,7 +9,7 @@ use crate::{
     database::DatabaseExt,
     matrix_error::MatrixError,
     params,
-    platform::{OutboundRequest, Platform},
+    platform::{self, OutboundRequest, Platform},
     rpc::remote_server::{Resolution, Resolve},
 };
 
@@ -112,7 +112,7 @@ async fn well_known(
         server: ruma::OwnedServerName,
     }
     let request = lookup(format!("https://{}/.well-known/matrix/server", name.host()), "application/json");
-    let response = platform.fetch(request).await.map_err(|error| error.to_string())?;
+    let response = platform::fetch(platform, request).await.map_err(|error| error.to_string())?;
     if response.status != 200 {
         return Err(format!("status {}", response.status));
     }
@@ -162,7 +162,7 @@ async fn service_record(platform: &dyn Platform, name: &str) -> Option<(String, 
     const SRV: u16 = 33;
     let resolver = platform.config().dns_over_https.clone()?;
     let request = lookup(format!("{resolver}?name={name}&type=SRV"), "application/dns-json");
-    let response = platform.fetch(request).await.ok().filter(|response| response.status == 200)?;
+    let response = platform::fetch(platform, request).await.ok().filter(|response| response.status == 200)?;
     let dns: Dns = serde_json::from_slice(&response.body).ok()?;
     let records = dns.answer.into_iter().filter(|record| record.kind == SRV).filter_map(|record| {
         let mut words = record.data.split_whitespace();

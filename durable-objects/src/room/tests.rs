@@ -8,6 +8,7 @@
 )]
 
 pub(crate) mod fixture;
+mod import;
 mod inbound;
 mod local;
 mod peer;

@@ -36,6 +36,8 @@ pub struct Splitter {
     buffer: Vec<u8>,
     /// Where in the buffer the part begins that is being read.
     start: usize,
+    /// How much was passed over since the last part.
+    skipped: usize,
     scan: Scan,
     place: Place,
 }
@@ -61,9 +63,18 @@ struct Scan {
 }
 
 impl Splitter {
-    /// Splits the members named in `arrays` into elements; no part may have more than `max` bytes.
+    /// Splits the members named in `arrays` into elements; no part may have more than `max` bytes, nor what is between
+    /// two of them.
     pub fn new(arrays: &'static [&'static str], max: usize) -> Self {
-        Self { arrays, max, buffer: Vec::new(), start: 0, scan: Scan::default(), place: Place::Start }
+        Self {
+            arrays,
+            max,
+            buffer: Vec::new(),
+            start: 0,
+            skipped: 0,
+            scan: Scan::default(),
+            place: Place::Start,
+        }
     }
 
     /// Adds what arrived.
@@ -79,10 +90,17 @@ impl Splitter {
     ///
     /// When what arrived is not an object, or a part is too long.
     pub fn next_part(&mut self) -> Result<Option<Part>, SplitError> {
+        let part = self.read_part()?;
+        if part.is_some() {
+            self.skipped = 0;
+            return Ok(part);
+        }
+        let waiting = self.buffer.len().saturating_sub(self.start);
+        if waiting > self.max || self.skipped > self.max { Err(SplitError::TooLong) } else { Ok(None) }
+    }
+
+    fn read_part(&mut self) -> Result<Option<Part>, SplitError> {
         loop {
-            if matches!(self.place, Place::End) {
-                return Ok(None);
-            }
             let Some(byte) = self.peek() else { return Ok(None) };
             match (std::mem::replace(&mut self.place, Place::Member), byte) {
                 (Place::Start, b'{') | (Place::Member, b',') | (Place::Element(_), b']') => self.skip(),
@@ -144,6 +162,7 @@ impl Splitter {
 
     fn skip(&mut self) {
         self.start = self.start.saturating_add(1).min(self.buffer.len());
+        self.skipped = self.skipped.saturating_add(1);
     }
 
     /// Takes a key and the colon after it; `None`, and nothing, when they are not all there.
@@ -272,6 +291,30 @@ mod tests {
         assert_eq!(split("{\"state\":[1", 1), Err(SplitError::Incomplete));
         assert_eq!(split("", 1), Err(SplitError::Incomplete));
         assert_eq!(split(&format!("{{\"a\":\"{}\"}}", "x".repeat(1_000)), 7), Err(SplitError::TooLong));
+    }
+
+    #[test]
+    fn what_goes_on_for_ever_without_a_part_is_given_up() {
+        let endless = [
+            ("{\"state\":[", " "),
+            ("{\"state\":[", ","),
+            ("{\"a\"", "\n"),
+            ("{\"a\":", "\t"),
+            ("{", "\"state\":[],"),
+            ("{}", "  "),
+        ];
+        for (start, piece) in endless {
+            let mut splitter = Splitter::new(&["state"], 1_000);
+            splitter.push(start.as_bytes());
+            let pieces = (0..2_000).map(|_| {
+                splitter.push(piece.as_bytes());
+                splitter.next_part()
+            });
+            let outcome = pieces.into_iter().find(|outcome| *outcome != Ok(None));
+            assert_eq!(outcome, Some(Err(SplitError::TooLong)), "{start}{piece}...");
+            assert!(splitter.buffer.len() < 2_000, "{start}{piece}...");
+        }
+        assert_eq!(split("{} \n x", 1), Err(SplitError::Malformed));
     }
 
     proptest! {

@@ -20,6 +20,9 @@ const PIECE: usize = 500;
 /// How many bytes an event may have as it arrives: not canonical, and with `unsigned`.
 const MAX_PART: usize = 4 * MAX_PDU_BYTES;
 
+/// How many events may be refused before the answer is, if they are also more than those that count.
+const MAX_REFUSED: usize = 1_000;
+
 /// What remains of an answer once it has arrived.
 #[derive(Debug, Default)]
 pub struct Rest {
@@ -77,6 +80,9 @@ struct Intake<'a> {
     import: Import<'a>,
     auth_chain: Vec<String>,
     state: Vec<String>,
+    /// How many events count, and how many do not.
+    taken: usize,
+    refused: usize,
 }
 
 impl<'a> Intake<'a> {
@@ -85,7 +91,7 @@ impl<'a> Intake<'a> {
         let version: RoomVersionId = version.id.clone();
         let begun = ctx.call(&wish.room_id.to_owned(), &BeginImport { token, version }).await;
         begun.map_err(FederationError::Internal)?;
-        Ok(Self { ctx, wish, import, auth_chain: Vec::new(), state: Vec::new() })
+        Ok(Self { ctx, wish, import, auth_chain: Vec::new(), state: Vec::new(), taken: 0, refused: 0 })
     }
 
     async fn add(&mut self, list: &str, json: String) -> Result<(), FederationError> {
@@ -104,12 +110,20 @@ impl<'a> Intake<'a> {
 
     async fn hand_over(&mut self) -> Result<(), FederationError> {
         let (auth_chain, state) = (std::mem::take(&mut self.auth_chain), std::mem::take(&mut self.state));
+        let given = auth_chain.len().saturating_add(state.len());
         let (auth_chain, state) = (self.checked(auth_chain).await, self.checked(state).await);
         let piece = ImportPiece {
             token: self.import.token,
             auth_chain: auth_chain.map_err(FederationError::Internal)?,
             state: state.map_err(FederationError::Internal)?,
         };
+        let taken = piece.auth_chain.len().saturating_add(piece.state.len());
+        self.taken = self.taken.saturating_add(taken);
+        self.refused = self.refused.saturating_add(given.saturating_sub(taken));
+        if self.refused > self.taken.saturating_add(MAX_REFUSED) {
+            let text = "Most of what it tells of the room are no events that count";
+            return Err(FederationError::Internal(MatrixError::bad_gateway(text)));
+        }
         self.ctx.call(&self.wish.room_id.to_owned(), &piece).await.map_err(FederationError::Internal)
     }
 

@@ -7,10 +7,13 @@ use futures_util::{
     future::{Either, LocalBoxFuture, select},
     pin_mut, stream,
 };
-use worker::{AbortController, ByteStream, Delay};
+use worker::{AbortController, ByteStream, Date, Delay};
 
 use super::{begin, failed};
 use crate::platform::{FetchError, OutboundRequest, OutboundStream};
+
+/// How long an answer may take in all, however steadily it goes on, in milliseconds.
+const MAX_TIME_MS: u64 = 1_800_000;
 
 /// Sends a request and waits until its answer begins.
 pub(super) async fn open(
@@ -20,6 +23,7 @@ pub(super) async fn open(
     let controller = AbortController::default();
     let signal = controller.signal();
     let exchange = Exchange(Some(controller));
+    let deadline = Date::now().as_millis().saturating_add(MAX_TIME_MS);
     let (timeout_ms, left) = (request.timeout_ms, request.max_bytes);
     let begun = begin(request, signal);
     pin_mut!(begun);
@@ -31,7 +35,8 @@ pub(super) async fn open(
     if status == 204 {
         return Ok(OutboundStream { status, headers, body: stream::empty().boxed_local() });
     }
-    let arriving = Arriving { body: response.stream().map_err(failed)?, left, timeout_ms, exchange };
+    let arriving =
+        Arriving { body: response.stream().map_err(failed)?, left, timeout_ms, deadline, exchange };
     let body = stream::try_unfold(arriving, |mut arriving| async move {
         let chunk = arriving.next().await?;
         Ok(chunk.map(|chunk| (chunk, arriving)))
@@ -55,12 +60,16 @@ struct Arriving {
     body: ByteStream,
     left: usize,
     timeout_ms: u32,
+    deadline: u64,
     #[expect(dead_code, reason = "ends the exchange when it is dropped")]
     exchange: Exchange,
 }
 
 impl Arriving {
     async fn next(&mut self) -> Result<Option<Vec<u8>>, FetchError> {
+        if Date::now().as_millis() > self.deadline {
+            return Err(FetchError::TimedOut);
+        }
         let patience = Delay::from(Duration::from_millis(u64::from(self.timeout_ms)));
         let chunk = match select(self.body.next(), patience).await {
             Either::Left((None, _)) => return Ok(None),

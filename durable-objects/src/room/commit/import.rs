@@ -6,7 +6,7 @@
 //! room to life. Until then nothing of the room is visible, and an import may be begun again at any
 //! time; what it left behind is used by the next.
 
-use std::rc::Rc;
+use std::{collections::BTreeSet, rc::Rc};
 
 use ruma::{OwnedRoomId, RoomVersionId, ServerName};
 use selvedge_protocol::{
@@ -184,9 +184,11 @@ impl Session<'_, '_> {
         Ok(nid)
     }
 
-    /// Checks an event that waited, and before it those of its auth events that wait too.
+    /// Checks an event that waited, and before it those of its auth events that wait too. Events that cite each other
+    /// in a circle, which their ids allow in room versions 1 and 2, never have what they need.
     fn check_waiting(&mut self, nid: EventNid) -> Result<(), DatabaseError> {
         let mut stack = vec![(nid, false)];
+        let mut open = BTreeSet::new();
         while let Some((nid, is_ready)) = stack.pop() {
             let event = self.writer.event(nid)?;
             if event.standing != Standing::Unchecked {
@@ -194,6 +196,9 @@ impl Session<'_, '_> {
             }
             if is_ready {
                 self.decide_waiting(&event)?;
+                continue;
+            }
+            if !open.insert(nid) {
                 continue;
             }
             stack.push((nid, true));

@@ -38,6 +38,10 @@ const MAX_TIME_MS: u64 = 45_000;
 const MAX_QUESTION_MS: u64 = 15_000;
 /// How many events may be fetched for the events of one call, whole states aside.
 const MAX_EVENTS: usize = 1_000;
+/// How many bytes an answer may have that is one event.
+const MAX_EVENT_BYTES: usize = 512 << 10;
+/// How many bytes an answer may have that is an auth chain.
+const MAX_CHAIN_BYTES: usize = 8 << 20;
 /// How many questions are asked at the same time.
 const CONCURRENCY: usize = 10;
 /// How often what an event lacks is looked for before it is given up.
@@ -227,7 +231,7 @@ impl<'e> Gather<'e> {
     /// Fetches an event's auth events: all in one question, then those still missing one by one.
     async fn fetch_auth_events(&self, of: &EventId, missing: Vec<OwnedEventId>) -> Result<(), GatherError> {
         let request = get_event_authorization::Request::new(self.room_id()?, of.to_owned());
-        match self.ask(request, Bounds::default().max_bytes).await {
+        match self.ask(request, MAX_CHAIN_BYTES).await {
             Ok(answer) => {
                 let events = self.verify(&answer.auth_chain).await?;
                 self.store_outliers(&events)?;
@@ -273,7 +277,7 @@ impl<'e> Gather<'e> {
 
     /// Fetches one event; `None` when it cannot be had.
     pub(super) async fn fetch_event(&self, id: OwnedEventId) -> Result<Option<VerifiedPdu>, GatherError> {
-        let answer = self.ask(get_event::Request::new(id.clone()), Bounds::default().max_bytes).await;
+        let answer = self.ask(get_event::Request::new(id.clone()), MAX_EVENT_BYTES).await;
         let json = match answer {
             Ok(answer) => answer.pdu,
             Err(GatherError::Unavailable(_) | GatherError::Garbled(_)) => return Ok(None),

@@ -9,11 +9,10 @@ use super::{
     gather::{Gather, GatherError},
     missing::oldest_first,
 };
-use crate::{
-    federation::Bounds,
-    room::commit::{HistoryEvent, Received},
-};
+use crate::room::commit::{HistoryEvent, Received};
 
+/// How many bytes an answer may have.
+const MAX_BYTES: usize = 8 << 20;
 /// How often auth events are fetched for one page of history.
 const MAX_ATTEMPTS: usize = 3;
 
@@ -21,7 +20,7 @@ impl Gather<'_> {
     /// Asks for about `limit` events that lead to `from`, and takes them in. How many came.
     pub async fn backfill(&self, from: Vec<OwnedEventId>, limit: u32) -> Result<usize, GatherError> {
         let request = get_backfill::Request::new(self.room_id()?, from, UInt::from(limit));
-        let answer = self.ask(request, Bounds::default().max_bytes).await?;
+        let answer = self.ask(request, MAX_BYTES).await?;
         let events = self.verify(&answer.pdus).await?;
         let mut unplaced = std::collections::BTreeMap::new();
         for event in events {

@@ -6,10 +6,11 @@ use ruma::{OwnedEventId, UInt, api::federation::event::get_missing_events::v1 as
 use selvedge_protocol::event::VerifiedPdu;
 
 use super::gather::{Gather, GatherError};
-use crate::federation::Bounds;
 
 /// How many events are asked for at a time; more, other servers do not give.
 const PAGE: u32 = 20;
+/// How many bytes an answer may have.
+const MAX_BYTES: usize = 4 << 20;
 /// How often it is asked for more.
 const MAX_ROUNDS: usize = 10;
 
@@ -30,7 +31,7 @@ impl Gather<'_> {
             let mut request = get_missing_events::Request::new(self.room_id()?, self.extremities()?, latest);
             request.limit = UInt::from(PAGE);
             request.min_depth = UInt::try_from(horizon).unwrap_or(UInt::MAX);
-            let answer = match self.ask(request, Bounds::default().max_bytes).await {
+            let answer = match self.ask(request, MAX_BYTES).await {
                 Ok(answer) => answer,
                 Err(GatherError::Unavailable(reason)) => {
                     crate::log::warn("inbound", &format!("no missing events: {reason}"));

@@ -14,10 +14,12 @@ use selvedge_protocol::{event::VerifiedPdu, state_tree::StateRoot};
 use super::gather::{Gather, GatherError};
 use crate::room::commit::ToldState;
 
-/// How many bytes an answer with state may have.
-const MAX_STATE_BYTES: usize = 48 << 20;
+/// How many bytes an answer with state may have: it is held in memory, twice while it is read.
+const MAX_STATE_BYTES: usize = 16 << 20;
 /// How many events are fetched one by one before the whole state is asked for.
 const MAX_SINGLE: usize = 150;
+/// How many events a state may have that is asked for whole; of a larger one, what is unknown is fetched one by one.
+const MAX_WHOLE: usize = 10_000;
 /// How many events are verified and stored at a time.
 const BATCH: usize = 500;
 
@@ -43,7 +45,8 @@ impl Gather<'_> {
                 unknown.insert(id.clone());
             }
         }
-        if unknown.len() > MAX_SINGLE {
+        let size = answer.pdu_ids.len().saturating_add(answer.auth_chain_ids.len());
+        if unknown.len() > MAX_SINGLE && size <= MAX_WHOLE {
             self.fetch_state(&at).await?;
             unknown = BTreeSet::from_iter(prev.clone());
         }
