@@ -1,18 +1,12 @@
 // A real browser shows a picture from this server, and its thumbnail.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import test from 'node:test';
 
+import { launch } from './chromium.mjs';
 import { register, startServer } from './harness.mjs';
 import { png } from './images.mjs';
-
-const MISSING = `There is no Chromium to test with. Install it (on Debian: apt-get install chromium), or say where it is:
-CHROMIUM=/path/to/chromium`;
 
 /** What runs in the page: it shows pictures as a Matrix client does, and reports what the browser makes of them. */
 async function show({ baseUrl, token, pictures }) {
@@ -49,26 +43,11 @@ async function report(scope, args) {
     settle.resolve(JSON.parse(body));
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const profile = mkdtempSync(path.join(tmpdir(), 'selvedge-chromium-'));
-  const browser = spawn(process.env.CHROMIUM ?? 'chromium', [
-    '--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage', '--no-first-run',
-    `--user-data-dir=${profile}`, `http://127.0.0.1:${server.address().port}/`,
-  ], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
-  let words = '';
-  browser.stderr.on('data', (chunk) => { words += chunk; });
-  browser.once('error', (error) => settle.reject(error.code === 'ENOENT' ? new Error(MISSING) : error));
-  const ended = new Promise((resolve) => browser.once('close', resolve));
-  browser.once('exit', () => settle.reject(new Error(`Chromium ended:\n${words}`)));
-  scope.after(async () => {
-    if (browser.pid) {
-      // Its helpers too.
-      try { process.kill(-browser.pid, 'SIGKILL'); } catch { /* It has ended. */ }
-      await ended;
-    }
+  scope.after(() => {
     server.closeAllConnections();
     server.close();
-    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
   });
+  launch(scope, [`http://127.0.0.1:${server.address().port}/`], (error) => settle.reject(error));
   return reported;
 }
 

@@ -15,7 +15,7 @@ const MEGABYTE = 2 ** 20;
 const MEMORY = 96 * MEGABYTE;
 /** How long anything that a peer does may keep the server busy, in milliseconds. */
 const PATIENCE = 25_000;
-const ADMIN_TOKEN = 'admin token';
+export const ADMIN_TOKEN = 'admin token';
 
 /** A homeserver with `alice`, and `peer`, whose mallory has joined her room. Both live as long as `scope`. */
 export async function besiege(scope) {

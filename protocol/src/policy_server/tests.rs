@@ -56,7 +56,7 @@ fn a_policy_needs_a_server_and_an_ed25519_key() {
 }
 
 #[test]
-fn only_the_policys_own_key_recommends_under_its_own_name_and_id() {
+fn only_the_key_in_the_policy_recommends_under_its_own_name_and_id() {
     let message = event("m.room.message", None, &json!({"body": "hello"}));
     let right = signature(&message, 1);
     let public = key(1).public_key().to_vec();

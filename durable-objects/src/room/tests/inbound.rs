@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    rc::Rc,
+    rc::{Rc, Weak},
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
@@ -18,7 +18,7 @@ use crate::{
     platform::{FetchError, OutboundRequest, OutboundResponse},
     room::store::Standing,
     rpc::room::{CheckedEvent, ReceivePdus},
-    testing::SERVER_NAME,
+    testing::{SERVER_NAME, World},
 };
 
 const HOSTILE: &str = "a.test";
@@ -164,6 +164,24 @@ fn history_without_end_is_given_up() {
     assert!(story.asked.borrow().len() < 100, "{} questions", story.asked.borrow().len());
     let own = story.b.message("bob", "the room goes on");
     assert!(story.is_here(&own));
+}
+
+#[test]
+fn slow_answers_are_waited_for_for_a_while_only() {
+    let world: Rc<RefCell<Weak<World>>> = Rc::default();
+    let clock = Rc::clone(&world);
+    let story = Story::new(move |_, _, _| {
+        clock.borrow().upgrade().unwrap().advance(14_000);
+        Some(json!({"events": []}))
+    });
+    world.replace(Rc::downgrade(&story.b.world));
+    story.a.message("creator", "lost");
+    let late: Vec<_> = (0..50).map(|index| story.a.message("creator", &format!("late {index}"))).collect();
+    let begun = story.b.world.now();
+    story.send(&late.iter().collect::<Vec<_>>());
+    let spent = story.b.world.now() - begun;
+    assert!(spent < 70_000, "{spent} ms");
+    assert!(story.is_here(&story.b.message("bob", "the room goes on")));
 }
 
 #[test]
