@@ -55,6 +55,8 @@ bench: ## Measure a homeserver by its client API (URL=... for another than this 
 bench-engine: ## Measure the room engine: metric, value and unit, a line each
 	@cargo bench -q --locked -p selvedge-protocol --features testing --bench engine
 	@cargo bench -q --locked -p selvedge-durable-objects --features testing --bench engine
+	@scripts/build
+	@node tests/bench/import.mjs
 
 .PHONY: check
 check: ## Check formatting, lints, spelling, licences, layers and the deployment

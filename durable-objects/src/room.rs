@@ -95,6 +95,7 @@ impl Engine for RoomEngine {
         (12, include_str!("../../schema/room/0012_user_directory.sql")),
         (31, include_str!("../../schema/room/0031_unread.sql")),
         (40, include_str!("../../schema/room/0040_guest.sql")),
+        (51, include_str!("../../schema/room/0051_import_token.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {

@@ -1,7 +1,7 @@
 //! Joining a room that this server takes no part in: the edge hands the room in, in pieces.
 //!
-//! One at a time: what two joins bring must not be mixed. A reservation is in memory only; when it is
-//! lost, the import fails and may be begun again.
+//! One at a time: what two joins bring must not be mixed. A reservation is in memory; the platform may take an actor
+//! down while the other server lets wait for what comes next, and then who began the import last goes on with it.
 
 use std::{cell::Cell, rc::Rc};
 
@@ -22,6 +22,8 @@ use crate::{
 const LEASE_MS: u64 = 90_000;
 /// How long events that arrive during an import wait for its end, in milliseconds.
 const MAX_WAIT_MS: u64 = 20_000;
+/// How many events that wait are checked before others get their turn.
+const CHECKED_AT_A_TIME: u32 = 500;
 /// How often it is looked whether the import has ended, in milliseconds.
 const POLL_MS: u32 = 100;
 
@@ -53,7 +55,8 @@ impl RoomEngine {
         }
         // Tokens of an earlier life of this actor must not fit.
         let now = self.runtime.platform.now();
-        let token = now.max(self.importing.last_token.get().saturating_add(1));
+        let last = self.importing.last_token.get().max(self.store.import_token()?);
+        let token = now.max(last.saturating_add(1));
         self.importing.last_token.set(token);
         self.importing.lease.set(Some((token, now.saturating_add(LEASE_MS))));
         Ok(Reservation::Import(token))
@@ -74,14 +77,20 @@ impl RoomEngine {
     }
 
     fn renew(&self, token: u64) -> Result<(), MatrixError> {
-        match self.importing.lease.get() {
-            Some((of, _)) if of == token => {
-                let lapses = self.runtime.platform.now().saturating_add(LEASE_MS);
-                self.importing.lease.set(Some((token, lapses)));
-                Ok(())
-            }
-            _ => Err(MatrixError::bad_gateway("The join took too long: try again")),
+        let holds = match self.importing.lease.get() {
+            Some((of, _)) => of == token,
+            None => self.store.import_token()? == token,
+        };
+        self.renew_if(token, holds)
+    }
+
+    fn renew_if(&self, token: u64, holds: bool) -> Result<(), MatrixError> {
+        if !holds {
+            return Err(MatrixError::bad_gateway("The join took too long: try again"));
         }
+        let lapses = self.runtime.platform.now().saturating_add(LEASE_MS);
+        self.importing.lease.set(Some((token, lapses)));
+        Ok(())
     }
 
     pub(super) fn release_import(&self, command: ReleaseImport) -> Result<(), MatrixError> {
@@ -92,7 +101,14 @@ impl RoomEngine {
     }
 
     pub(super) fn begin_import_of(&self, command: BeginImport) -> Result<(), MatrixError> {
-        self.renew(command.token)?;
+        let token = command.token;
+        let holds = match self.importing.lease.get() {
+            Some((of, _)) => of == token,
+            // Later tokens are larger: nobody has begun since this one was given.
+            None => self.store.import_token()? <= token,
+        };
+        self.renew_if(token, holds)?;
+        self.store.write(|writer| writer.set_import_token(token))?;
         let room_id = ruma::RoomId::parse(&self.runtime.name)
             .map_err(|_| MatrixError::internal("A room's actor has no room id"))?;
         let local = self.runtime.platform.config().server_name.clone();
@@ -113,6 +129,11 @@ impl RoomEngine {
             .join
             .open()
             .map_err(|error| MatrixError::bad_gateway(format!("Not an event: {error}")))?;
+        while self.check_import(&local, CHECKED_AT_A_TIME)? {
+            self.renew(command.token)?;
+            // Others get their turn: a room may have hundreds of thousands of events to check.
+            self.runtime.platform.sleep(0).await;
+        }
         let finished = self.finish_import(&local, &join);
         self.importing.lease.set(None);
         self.tell(finished?).await?;

@@ -7,6 +7,7 @@ mod device_list;
 mod edges;
 mod events;
 mod guests;
+mod import_token;
 mod keys;
 mod listing;
 mod log;

@@ -9,6 +9,7 @@
 
 pub(crate) mod fixture;
 mod import;
+mod importing;
 mod inbound;
 mod local;
 mod peer;

@@ -1,10 +1,14 @@
 //! A room of any size, as another server would give it to one that joins.
 
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId, UInt,
-    room_version_rules::RoomVersionRules, signatures::Ed25519KeyPair,
+    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId,
+    ServerName, UInt, UserId,
+    room_version_rules::RoomVersionRules,
+    serde::{Base64, base64::Standard},
+    signatures::{Ed25519KeyPair, sign_json},
 };
 use selvedge_protocol::event::{EventBuilder, EventReference, Pdu, VerifiedPdu};
+use serde_json::{Value, json};
 
 use crate::{room::commit::Author, signing::key_pair};
 
@@ -19,6 +23,7 @@ pub struct LargeRoom {
     pub room_id: OwnedRoomId,
     rules: RoomVersionRules,
     server: OwnedServerName,
+    members_of: Vec<OwnedServerName>,
     key: Ed25519KeyPair,
     create: Pdu,
     levels: Pdu,
@@ -35,13 +40,20 @@ impl Default for LargeRoom {
 }
 
 impl LargeRoom {
-    /// A public room.
+    /// A public room with members of 200 servers.
     pub fn new() -> Self {
+        let name = |name: String| OwnedServerName::try_from(name).expect("a server name");
+        let members_of = (0..SERVERS).map(|number| name(format!("s{number}.example.org")));
+        Self::of(name("large.test".to_owned()), members_of.collect())
+    }
+
+    /// A public room that a user of `server` made, with members of others. All sign with the same key.
+    pub fn of(server: OwnedServerName, members_of: Vec<OwnedServerName>) -> Self {
         let version = RoomVersionId::V11;
         let rules = version.rules().expect("the version is known");
-        let server = OwnedServerName::try_from("large.test").expect("a server name");
         let key = key_pair(&[7; 32], "1".to_owned()).expect("a key");
-        let room_id = OwnedRoomId::try_from("!large:large.test").expect("a room id");
+        let room_id = OwnedRoomId::try_from(format!("!large:{server}")).expect("a room id");
+        let owner = format!("@creator:{server}");
         let first = Draft {
             rules: &rules,
             room_id: &room_id,
@@ -53,20 +65,33 @@ impl LargeRoom {
         };
         let create = first.build("creator", "m.room.create", "", "{\"room_version\":\"11\"}");
         let join = "{\"membership\":\"join\"}";
-        let creator =
-            first.after(&create, &[&create]).build("creator", "m.room.member", "@creator:large.test", join);
+        let creator = first.after(&create, &[&create]).build("creator", "m.room.member", &owner, join);
         let next = |prev: &Pdu, auth: &[&Pdu], event_type: &str, content: &str| {
             first.after(prev, auth).build("creator", event_type, "", content)
         };
-        let levels = "{\"users\":{\"@creator:large.test\":100}}";
-        let levels = next(&creator, &[&create, &creator], "m.room.power_levels", levels);
+        let levels = format!("{{\"users\":{{\"{owner}\":100}}}}");
+        let levels = next(&creator, &[&create, &creator], "m.room.power_levels", &levels);
         let auth = [&create, &creator, &levels];
         let join_rules = next(&levels, &auth, "m.room.join_rules", "{\"join_rule\":\"public\"}");
         let visibility = "{\"history_visibility\":\"shared\"}";
         let visibility = next(&join_rules, &auth, "m.room.history_visibility", visibility);
         let topic = next(&visibility, &auth, "m.room.topic", "{\"topic\":\"A large room\"}");
         let others = vec![visibility, topic];
-        Self { version, room_id, server, key, create, levels, join_rules, creator, others, now: 2_000, rules }
+        let now = 2_000;
+        Self {
+            version,
+            room_id,
+            rules,
+            server,
+            members_of,
+            key,
+            create,
+            levels,
+            join_rules,
+            creator,
+            others,
+            now,
+        }
     }
 
     /// The state but for the members, and with it its auth chain.
@@ -79,8 +104,9 @@ impl LargeRoom {
 
     /// The join of a member by number.
     pub fn member(&self, number: usize) -> Pdu {
-        let server = format!("s{}.example.org", number % SERVERS);
-        self.join(&format!("member-{number}"), &server, number)
+        let server = number.checked_rem(self.members_of.len()).and_then(|index| self.members_of.get(index));
+        let server = server.unwrap_or(&self.server);
+        self.join(&format!("member-{number}"), server.as_str(), number)
     }
 
     /// The join of a user of another server, by number.
@@ -90,7 +116,7 @@ impl LargeRoom {
         let content = format!(
             "{{\"avatar_url\":\"mxc://{server}/abcdefghijklmnopqrstuvwx\",\"displayname\":\"Member {number}\",\"membership\":\"join\"}}"
         );
-        let prev = self.others.last().unwrap_or(&self.create);
+        let prev = self.last();
         let draft = Draft {
             rules: &self.rules,
             room_id: &self.room_id,
@@ -103,9 +129,45 @@ impl LargeRoom {
         draft.build(localpart, "m.room.member", &user, &content)
     }
 
+    /// What `make_join` proposes to `user` `[S-S §11.1]`.
+    pub fn make_join(&self, user: &UserId) -> Value {
+        let auth = [&self.create, &self.levels, &self.join_rules];
+        json!({
+            "room_version": self.version,
+            "event": {
+                "type": "m.room.member",
+                "room_id": self.room_id,
+                "sender": user,
+                "state_key": user,
+                "content": { "membership": "join" },
+                "origin_server_ts": self.now,
+                "depth": self.last().depth().saturating_add(1),
+                "prev_events": [self.last().event_id()],
+                "auth_events": auth.map(Pdu::event_id),
+            },
+        })
+    }
+
+    /// What a server of the room answers about its key `[S-S §3.1]`.
+    pub fn keys_of(&self, server: &ServerName) -> Value {
+        let answer = json!({
+            "server_name": server,
+            "valid_until_ts": 4_000_000_000_000_u64,
+            "verify_keys": { "ed25519:1": { "key": Base64::<Standard>::new(self.key.public_key().to_vec()) } },
+            "old_verify_keys": {},
+        });
+        let mut answer = serde_json::from_value(answer).expect("an object");
+        sign_json(server.as_str(), &self.key, &mut answer).expect("it can be signed");
+        serde_json::to_value(answer).expect("an object")
+    }
+
     /// What a server needs to make events of its own.
     pub fn author<'a>(&'a self, server: &'a OwnedServerName) -> Author<'a> {
         Author { server, key: &self.key, now: timestamp(1_000_000_000), entropy: [1; 12] }
+    }
+
+    fn last(&self) -> &Pdu {
+        self.others.last().unwrap_or(&self.create)
     }
 
     /// The name of the server that has the room.
