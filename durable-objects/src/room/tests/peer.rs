@@ -7,8 +7,9 @@ use std::{
 };
 
 use ruma::{
-    MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomVersionId,
-    ServerName, UInt, room_version_rules::RoomVersionRules, signatures::Ed25519KeyPair,
+    EventId, MilliSecondsSinceUnixEpoch, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId,
+    RoomVersionId, ServerName, UInt, UserId, room_version_rules::RoomVersionRules,
+    signatures::Ed25519KeyPair,
 };
 use selvedge_protocol::{
     event::{EventBuilder, EventReference, Pdu, VerifiedPdu},
@@ -33,7 +34,7 @@ use crate::{
         },
         graph,
         state::State,
-        store::{RoomMeta, Standing},
+        store::{RoomMeta, Standing, StoredEvent},
     },
     rpc::room::{LogPosition, PullForServer},
     testing::World,
@@ -345,14 +346,23 @@ impl Peer {
         Ok(ids)
     }
 
-    /// The events of such standing that no other of such standing follows.
-    pub fn ends(&self, standing: &[Standing]) -> BTreeSet<OwnedEventId> {
+    /// The events whose place in the DAG is known.
+    fn placed(&self) -> Vec<Rc<StoredEvent>> {
         let store = &self.room.store;
         let events = (1..=self.event_count()).map(|nid| store.event(EventNid(nid)).unwrap());
-        let events = events.filter(|event| !event.is_outlier() && standing.contains(&event.standing));
-        let events: Vec<_> = events.collect();
-        let mut ends: BTreeSet<_> = events.iter().map(|event| event.pdu.event_id().to_owned()).collect();
-        for event in &events {
+        events.filter(|event| !event.is_outlier()).collect()
+    }
+
+    /// The events that this server accepted.
+    pub fn accepted(&self) -> BTreeSet<OwnedEventId> {
+        let accepted = self.placed().into_iter().filter(|event| event.standing == Standing::Accepted);
+        accepted.map(|event| event.pdu.event_id().to_owned()).collect()
+    }
+
+    /// The accepted events that no other follows.
+    pub fn accepted_ends(&self) -> BTreeSet<OwnedEventId> {
+        let mut ends = self.accepted();
+        for event in self.placed().iter().filter(|event| event.standing == Standing::Accepted) {
             for prev in event.pdu.prev_events() {
                 ends.remove(prev);
             }
@@ -360,16 +370,51 @@ impl Peer {
         ends
     }
 
-    /// What the states after these resolve to.
-    pub fn state_at_ends(&self) -> BTreeMap<(String, String), OwnedEventId> {
+    /// Of `events`, those that this server has not rejected and that none of them comes after.
+    pub fn ends_of(&self, events: &BTreeSet<OwnedEventId>) -> BTreeSet<OwnedEventId> {
+        let placed = self.placed();
+        let prevs_of: BTreeMap<_, _> =
+            placed.iter().map(|event| (event.pdu.event_id(), event.pdu.prev_events())).collect();
+        let is_one = |event: &&Rc<StoredEvent>| {
+            event.standing != Standing::Rejected && events.contains(event.pdu.event_id())
+        };
+        let mut ends: BTreeSet<_> =
+            placed.iter().filter(is_one).map(|event| event.pdu.event_id().to_owned()).collect();
+        let prevs = |id: &EventId| prevs_of.get(id).copied().unwrap_or_default();
+        let mut behind: Vec<_> = ends.iter().flat_map(|id| prevs(id)).collect();
+        let mut seen = BTreeSet::new();
+        while let Some(id) = behind.pop() {
+            if seen.insert(id) {
+                ends.remove(id);
+                behind.extend(prevs(id));
+            }
+        }
+        ends
+    }
+
+    /// What the states after the last of `events` resolve to.
+    pub fn state_at_ends(&self, events: &BTreeSet<OwnedEventId>) -> BTreeMap<(String, String), OwnedEventId> {
         let store = &self.room.store;
         let roots: Vec<_> = self
-            .ends(&[Standing::Accepted, Standing::SoftFailed])
+            .ends_of(events)
             .iter()
             .map(|id| store.find_event(id).unwrap().unwrap().states.unwrap().after)
             .collect();
         let root = store.write(|writer| state_res::resolve(&self.rules, writer, &roots)).unwrap();
         self.state_at(root)
+    }
+
+    /// The servers whose users are in the room in a state of this server's.
+    pub fn joined_servers(
+        &self,
+        state: &BTreeMap<(String, String), OwnedEventId>,
+    ) -> BTreeSet<OwnedServerName> {
+        let members = state.iter().filter(|((event_type, _), _)| event_type == "m.room.member");
+        let joined =
+            members.filter(|(_, id)| self.pdu(id).content_str("membership").as_deref() == Some("join"));
+        joined
+            .map(|((_, user), _)| <&UserId>::try_from(user.as_str()).unwrap().server_name().to_owned())
+            .collect()
     }
 
     pub fn standing(&self, id: &OwnedEventId) -> Option<Standing> {

@@ -30,29 +30,34 @@ impl Simulation {
     /// One that is not, or is about to join, is owed nothing.
     ///
     /// That state is the current one, but for soft failure: what a server let fail softly, and nobody
-    /// has built upon since, is not among its forward extremities.
+    /// has built upon since, is not among its forward extremities. Where no server in the room took it
+    /// otherwise, none will ever build upon it, and so not all of them need to hear of it.
     fn agree(&mut self) {
         let alive = self.alive();
         let is_joined = |index: &usize| self.peers[*index].room.store.is_any_local_joined().unwrap();
         let Some(reference) = alive.iter().copied().find(is_joined) else { return };
-        let standing = [Standing::Accepted, Standing::SoftFailed];
-        let ends = self.peers[reference].ends(&standing);
-        let state = self.peers[reference].state_at_ends();
-        let resident: BTreeSet<_> = state
-            .iter()
-            .filter(|((event_type, _), _)| event_type == "m.room.member")
-            .filter(|(_, id)| {
-                self.peers[reference].pdu(id).content_str("membership").as_deref() == Some("join")
-            })
-            .map(|((_, user), _)| <&UserId>::try_from(user.as_str()).unwrap().server_name().to_owned())
-            .collect();
-        let resident = alive.into_iter().filter(|index| resident.contains(&self.peers[*index].server));
-        let resident: Vec<_> = resident.collect();
+        // Who is in the room follows from the state, that from what is accepted there, and that from who is in the room.
+        let mut resident = vec![reference];
+        let mut seen = BTreeSet::new();
+        while seen.insert(resident.clone()) {
+            let accepted = self.accepted_by(&resident);
+            let servers =
+                self.peers[reference].joined_servers(&self.peers[reference].state_at_ends(&accepted));
+            let is_resident = |index: &usize| servers.contains(&self.peers[*index].server);
+            resident = alive.iter().copied().filter(is_resident).collect();
+        }
+        let accepted = self.accepted_by(&resident);
+        let ends = self.peers[reference].ends_of(&accepted);
+        let state = self.peers[reference].state_at_ends(&accepted);
         self.say(|| format!("in the room: {resident:?}"));
         for index in &resident {
             let peer = &self.peers[*index];
-            assert_eq!(peer.ends(&standing), ends, "s{reference} and s{index} do not have the same events");
-            let other = peer.state_at_ends();
+            assert_eq!(
+                peer.ends_of(&accepted),
+                ends,
+                "s{reference} and s{index} do not have the same events"
+            );
+            let other = peer.state_at_ends(&accepted);
             if other != state {
                 self.tell_first_difference(reference, *index);
                 let keys: BTreeSet<_> = state.keys().chain(other.keys()).collect();
@@ -61,13 +66,18 @@ impl Simulation {
                 panic!("s{reference} and s{index} differ in {differs:#?}");
             }
             let mut extremities = peer.extremities();
-            let accepted = peer.ends(&[Standing::Accepted]);
-            extremities.retain(|id| !accepted.contains(id));
+            let unfollowed = peer.accepted_ends();
+            extremities.retain(|id| !unfollowed.contains(id));
             assert!(extremities.is_empty(), "s{index} could build on what is built upon: {extremities:?}");
             if ends.iter().eq(&peer.extremities()) {
                 assert_eq!(peer.state(), state, "s{index} has another state than it should");
             }
         }
+    }
+
+    /// The events that any of these servers accepted.
+    fn accepted_by(&self, servers: &[usize]) -> BTreeSet<OwnedEventId> {
+        servers.iter().flat_map(|index| self.peers[*index].accepted()).collect()
     }
 
     /// Tells of the first event before which two servers do not have the same state.
