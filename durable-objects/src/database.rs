@@ -6,6 +6,7 @@
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
+mod nothing;
 #[cfg(target_arch = "wasm32")]
 mod storage;
 
@@ -13,6 +14,7 @@ use std::rc::Rc;
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::NativeDatabase;
+pub use nothing::EmptyDatabase;
 #[cfg(target_arch = "wasm32")]
 pub use storage::StorageDatabase;
 

@@ -4,7 +4,7 @@
 use std::{future::Future, rc::Rc};
 
 use crate::{
-    database::{Database, DatabaseError, Db},
+    database::{Database, DatabaseError, Db, EmptyDatabase},
     matrix_error::MatrixError,
     migrations::{Migration, is_migrated, keep_name, migrate},
     platform::Platform,
@@ -51,6 +51,12 @@ pub trait Engine: Sized + 'static {
         None
     }
 
+    /// Whether `op` can bring an actor into being that nothing was ever written to. If not, it is handled by an engine
+    /// that finds an empty database, and nothing stays of it.
+    fn is_founded_by(_op: &str) -> bool {
+        true
+    }
+
     /// Handles the command `op` with its JSON, and returns the reply's JSON.
     fn handle(self: Rc<Self>, op: &str, body: &str) -> impl Future<Output = Result<String, MatrixError>>;
 
@@ -71,6 +77,15 @@ pub fn answer_unborn<E: Engine>(db: &dyn Database, op: &str) -> Option<Result<St
         Ok(false) => Some(answer),
         Err(error) => Some(Err(error.into())),
     }
+}
+
+/// An engine to answer `op` in place of an actor that nothing was ever written to, and that does not come into being by
+/// it; `None` for all others.
+pub fn stand_in<E: Engine>(runtime: &Runtime, op: &str) -> Result<Option<Rc<E>>, DatabaseError> {
+    if E::is_founded_by(op) || is_migrated(runtime.db.as_ref())? {
+        return Ok(None);
+    }
+    Ok(Some(Rc::new(E::new(Runtime { db: Rc::new(EmptyDatabase), ..runtime.clone() }))))
 }
 
 /// Migrates the database and makes the engine.

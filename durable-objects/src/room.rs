@@ -56,6 +56,7 @@ use crate::{
     engine::{Engine, Runtime},
     matrix_error::MatrixError,
     migrations::Migration,
+    rpc::Command,
     rpc::room::{
         AcceptMembership, AdmitsServer, BeginImport, ChangeMembership, CommitInvitation, CreateRoom,
         DescribeReported, DraftInvitation, FindEventByTimestamp, FinishImport, ForgetAlias, GetAliasRights,
@@ -112,6 +113,11 @@ impl Engine for RoomEngine {
             importing: Importing::default(),
             guests: Guests::default(),
         }
+    }
+
+    /// Only who makes a room, or is about to join it, makes something of it be here.
+    fn is_founded_by(op: &str) -> bool {
+        matches!(op, CreateRoom::OP | ReserveImport::OP | BeginImport::OP)
     }
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {

@@ -33,9 +33,26 @@ impl<E: Engine> Shell<E> {
         if let Some(engine) = self.engine.borrow().as_ref() {
             return Ok(Rc::clone(engine));
         }
+        let engine = engine::start::<E>(self.runtime()?)?;
+        *self.engine.borrow_mut() = Some(Rc::clone(&engine));
+        Ok(engine)
+    }
+
+    /// The engine for a command.
+    fn engine_for(&self, op: &str) -> Result<Rc<E>, MatrixError> {
+        if !E::is_founded_by(op)
+            && self.engine.borrow().is_none()
+            && let Some(engine) = engine::stand_in::<E>(&self.runtime()?, op)?
+        {
+            return Ok(engine);
+        }
+        self.engine()
+    }
+
+    fn runtime(&self) -> Result<Runtime, MatrixError> {
         let config =
             crate::config::of_env(&self.env).map_err(|error| MatrixError::internal(error.to_string()))?;
-        let runtime = Runtime {
+        Ok(Runtime {
             db: Rc::new(StorageDatabase::new(self.state.storage())),
             platform: Rc::new(WorkersPlatform::of_actor(
                 self.kind,
@@ -44,10 +61,7 @@ impl<E: Engine> Shell<E> {
                 Rc::clone(&self.state),
             )),
             name: self.state.id().name().unwrap_or_default(),
-        };
-        let engine = engine::start::<E>(runtime)?;
-        *self.engine.borrow_mut() = Some(Rc::clone(&engine));
-        Ok(engine)
+        })
     }
 
     fn answer_unborn(&self, op: &str) -> Option<Result<String, MatrixError>> {
@@ -67,7 +81,7 @@ impl<E: Engine> Shell<E> {
             if let Some(answer) = self.answer_unborn(op) {
                 return answer;
             }
-            self.engine()?.handle(op, body).await
+            self.engine_for(op)?.handle(op, body).await
         };
         let (outcome, cost) = ledger::scoped(handled).await;
         ledger::record(self.kind, op, cost);

@@ -62,6 +62,7 @@ impl<E: Engine> AnyEngine for E {
 /// What can be done with a class of actors.
 struct Class {
     start: fn(Runtime) -> Rc<dyn AnyEngine>,
+    stand_in: fn(&Runtime, &str) -> Option<Rc<dyn AnyEngine>>,
     answer_unborn: fn(&dyn Database, &str) -> Option<Result<String, MatrixError>>,
 }
 
@@ -69,6 +70,10 @@ fn class(kind: ActorKind) -> Class {
     fn of<E: Engine>() -> Class {
         Class {
             start: |runtime| engine::start::<E>(runtime).expect("migrations apply"),
+            stand_in: |runtime, op| {
+                let engine = engine::stand_in::<E>(runtime, op).expect("a database that can be read");
+                engine.map(|engine| engine as Rc<dyn AnyEngine>)
+            },
             answer_unborn: engine::answer_unborn::<E>,
         }
     }
@@ -203,6 +208,12 @@ impl World {
         let engine = (class(actor.kind).start)(self.runtime(actor));
         self.actors.borrow_mut().insert(actor.clone(), Rc::clone(&engine));
         engine
+    }
+
+    fn actor_for(&self, actor: &ActorName, op: &str) -> Rc<dyn AnyEngine> {
+        let is_awake = self.actors.borrow().contains_key(actor);
+        let stand_in = (!is_awake).then(|| (class(actor.kind).stand_in)(&self.runtime(actor), op)).flatten();
+        stand_in.unwrap_or_else(|| self.actor(actor))
     }
 
     fn answer_unborn(&self, actor: &ActorName, op: &str) -> Option<Result<String, MatrixError>> {
@@ -362,7 +373,7 @@ impl Platform for WorldPlatform {
             let handled = async {
                 match self.world.answer_unborn(actor, op) {
                     Some(answer) => answer,
-                    None => self.world.actor(actor).handle(op.to_owned(), body).await,
+                    None => self.world.actor_for(actor, op).handle(op.to_owned(), body).await,
                 }
             };
             Ok(rpc::serve(handled).await)

@@ -24,6 +24,7 @@ mod search;
 mod server_notices;
 mod spaces;
 mod sync;
+mod unknown_rooms;
 mod user_data;
 mod user_directory;
 mod visibility;

@@ -7,7 +7,9 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use http::{HeaderValue, Method, Request, header};
 use ruma::{ServerName, signatures::Ed25519KeyPair};
 use selvedge_durable_objects::{
-    platform::{FetchError, OutboundRequest, OutboundResponse},
+    database::DatabaseExt,
+    params,
+    platform::{ActorKind, ActorName, FetchError, OutboundRequest, OutboundResponse},
     signing::key_pair,
 };
 use selvedge_protocol::event::sign_object;
@@ -217,6 +219,32 @@ fn events_of_rooms_that_nobody_here_is_in_leave_nothing_behind() {
     assert_eq!(story.transact("2", &body).0, 200);
     let calls = story.client.world.take_calls();
     assert!(calls.iter().all(|(_, command)| !command.contains("ReceiveTyping")), "{calls:?}");
+}
+
+#[test]
+fn asking_about_a_room_that_nobody_here_is_in_leaves_nothing_behind() {
+    const ROOM: &str = "!no:b.test";
+    let story = Story::honest();
+    let paths = [
+        "state/{room}?event_id=$e",
+        "state_ids/{room}?event_id=$e",
+        "backfill/{room}?v=$e&limit=5",
+        "event_auth/{room}/$e",
+        "make_join/{room}/@bob:b.test?ver=11",
+        "make_knock/{room}/@bob:b.test?ver=11",
+        "make_leave/{room}/@bob:b.test",
+        "hierarchy/{room}",
+        "timestamp_to_event/{room}?ts=1&dir=f",
+    ];
+    let database = story.client.world.database(&ActorName { kind: ActorKind::Room, name: ROOM.to_owned() });
+    for path in paths {
+        let target = format!("/_matrix/federation/v1/{}", path.replace("{room}", ROOM));
+        let (status, answer) = story.send("GET", &target, &Value::Null, &Proof::honest());
+        assert!(matches!(status, 403 | 404), "{path}: {status} {answer}");
+        assert_ne!(answer["errcode"], "M_UNRECOGNIZED", "{path}");
+        let tables = database.query("SELECT name FROM sqlite_master", params![], |row| row.get::<String>(0));
+        assert_eq!(tables.unwrap(), Vec::<String>::new(), "after {path}");
+    }
 }
 
 #[test]
