@@ -124,11 +124,32 @@ bears('events that cite each other in a circle are not in the room', async () =>
   const status = await join(foreign, { state: [...foreign.state.values(), ...circle] });
   assert.equal(status, 200);
   for (const event of circle) assert.equal(await seen(event, foreign), undefined);
-  // The same in the history: each comes before the other.
-  const [first, second] = [0, 1].map((index) =>
-    foreign.message(`${index}`, { eventId: `$c${index}:${peer.name}`, prev: [`$c${1 - index}:${peer.name}`] }));
-  for (const event of [first, second]) foreign.events.set(event.event_id, event);
-  peer.answer = (method, target) => (target.includes('/get_missing_events/') ? { events: [first, second] } : undefined);
-  await peer.send(server, [first, second]);
-  for (const event of [first, second]) assert.equal(await seen(event, foreign), undefined);
 });
+
+for (const [what, tells] of [['', false], [', though states before them are told of', true]]) {
+  bears(`a history that goes in a circle keeps nobody busy${what}`, async () => {
+    const foreign = peer.createRoom('owner', '1');
+    assert.equal(await join(foreign), 200);
+    const ids = [0, 1].map((index) => `$c${index}:${peer.name}`);
+    const circle = ids.map((eventId, index) => foreign.message(`${index}`, { eventId, prev: [ids[1 - index]] }));
+    for (const event of circle) foreign.events.set(event.event_id, event);
+    const state = [...foreign.state.values()].map((event) => event.event_id);
+    peer.answer = (method, target) => {
+      if (target.includes('/get_missing_events/')) return { events: tells ? [] : circle };
+      if (target.includes('/state_ids/') && tells) return { pdu_ids: state, auth_chain_ids: state };
+      return target.includes('/backfill/') ? { origin: peer.name, origin_server_ts: 1, pdus: circle } : undefined;
+    };
+    for (const event of circle) await peer.send(server, [event]);
+    const rooms = `rooms/${encodeURIComponent(foreign.roomId)}`;
+    assert.equal((await alice.ask('GET', `${rooms}/messages?dir=b&limit=50`)).status, 200);
+    const good = foreign.message('after the circle', { prev: ids });
+    await peer.send(server, [good]);
+    assert.equal((await alice.ask('GET', `${rooms}/messages?dir=b&limit=50`)).status, 200);
+    const asked = await peer.ask(server, 'POST', `/_matrix/federation/v1/get_missing_events/${encodeURIComponent(foreign.roomId)}`,
+      { limit: 20, min_depth: 0, earliest_events: [], latest_events: ids });
+    assert.equal(asked.status, 200);
+    const backfilled = await peer.ask(server, 'GET', `/_matrix/federation/v1/backfill/${encodeURIComponent(foreign.roomId)}?v=${encodeURIComponent(ids[0])}&limit=50`);
+    assert.equal(backfilled.status, 200);
+    await alice.say(foreign.roomId, 'I am still here');
+  });
+}

@@ -105,3 +105,30 @@ bears('a state from nowhere does not become that of the room', async () => {
   assert.equal(body.users[alice.id], 100);
   assert.equal(body.users[room.creator], undefined);
 });
+
+bears('an invitation that is not what it says is refused', async () => {
+  const foreign = peer.createRoom('owner', '11');
+  const invite = (options, content) =>
+    foreign.make('m.room.member', { membership: 'invite', ...content }, { stateKey: alice.id, ...options });
+  const offer = async (event, { version = '11', path = idOf(event) } = {}) => {
+    const uri = `/_matrix/federation/v2/invite/${encodeURIComponent(foreign.roomId)}/${encodeURIComponent(path)}`;
+    return (await peer.ask(server, 'PUT', uri, { room_version: version, event, invite_room_state: [] })).status;
+  };
+  const invited = async () => Object.keys((await alice.request('GET', 'sync')).rooms?.invite ?? {});
+  for (const event of [
+    invite({ sender: alice.id }),
+    invite({ sender: '@someone:localhost:1' }),
+    invite({ signer: new Signer(peer.name) }),
+    invite({ stateKey: '@nobody:elsewhere.test' }),
+    invite({ roomId: '!elsewhere:hs.test' }),
+    invite({}, { membership: 'join' }),
+    invite({}, { reason: 'x'.repeat(66_000) }),
+  ]) {
+    assert.ok((await offer(event)) >= 400, JSON.stringify(event));
+  }
+  assert.ok((await offer(invite(), { version: 'no-such-version' })) >= 400);
+  assert.ok((await offer(invite(), { path: `$${'C'.repeat(43)}` })) >= 400);
+  assert.deepEqual(await invited(), []);
+  assert.equal(await offer(invite()), 200);
+  assert.deepEqual(await invited(), [foreign.roomId]);
+});
