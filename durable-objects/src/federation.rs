@@ -37,6 +37,9 @@ pub const DEFAULT_TIMEOUT_MS: u32 = 30_000;
 /// How large an answer may be, in bytes, unless the caller says otherwise.
 pub const DEFAULT_MAX_BYTES: usize = 16 << 20;
 
+/// How large an answer to a question may be that anyone can ask, which is about keys, in bytes.
+const MAX_UNSIGNED_BYTES: usize = 256 << 10;
+
 /// A request to another server did not succeed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum FederationError {
@@ -200,7 +203,8 @@ where
     let base_url = reachable("the server", resolution)?;
     let request =
         request.try_into_http_request::<Vec<u8>>(base_url, (), ()).map_err(|error| bad(base_url, &error))?;
-    exchange::<R>(platform, base_url, request, Bounds::default()).await
+    let bounds = Bounds { max_bytes: MAX_UNSIGNED_BYTES, ..Bounds::default() };
+    exchange::<R>(platform, base_url, request, bounds).await
 }
 
 fn reachable<'r>(server: &str, resolution: &'r Resolution) -> Result<&'r str, FederationError> {

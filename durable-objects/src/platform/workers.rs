@@ -1,6 +1,7 @@
 //! [`Platform`] on Cloudflare Workers and workerd, for actors and for the edge.
 
 mod arriving;
+mod held;
 mod objects;
 pub mod waiting;
 
@@ -18,6 +19,7 @@ use worker::{
     Stub,
 };
 
+use self::held::Held;
 use super::{
     ActorKind, ActorName, CallError, FetchError, ObjectError, OutboundRequest, OutboundResponse,
     OutboundStream, Platform, Waited,
@@ -106,20 +108,16 @@ async fn begin(request: OutboundRequest, abort: AbortSignal) -> Result<worker::R
 }
 
 async fn exchange(request: OutboundRequest, abort: AbortSignal) -> Result<OutboundResponse, FetchError> {
-    let max_bytes = request.max_bytes;
+    let mut held = Held::new(request.max_bytes);
     let mut response = begin(request, abort).await?;
     let headers = response.headers().entries().collect();
-    let mut body = Vec::new();
     if response.status_code() != 204 {
         let mut stream = response.stream().map_err(failed)?;
         while let Some(chunk) = futures_util::StreamExt::next(&mut stream).await {
-            body.extend_from_slice(&chunk.map_err(failed)?);
-            if body.len() > max_bytes {
-                return Err(FetchError::TooLarge);
-            }
+            held.add(&chunk.map_err(failed)?)?;
         }
     }
-    Ok(OutboundResponse { status: response.status_code(), headers, body })
+    Ok(OutboundResponse { status: response.status_code(), headers, body: held.take() })
 }
 
 impl Platform for WorkersPlatform {
