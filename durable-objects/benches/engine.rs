@@ -86,7 +86,7 @@ impl Imported {
         }
         let join = verified(room.large.join("user", "selvedge.test", members));
         let started = Instant::now();
-        let _ = engine.finish_import(&room.server, &join).unwrap();
+        let _ = engine.finish_import(&room.server, &join, None).unwrap();
         took += started.elapsed().as_secs_f64();
         assert_eq!(engine.store.meta().unwrap().joined, members as u64 + 2);
         Self { took_ms: took * 1e3, ..room }

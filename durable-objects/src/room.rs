@@ -5,6 +5,7 @@
 //! - [`commit`]: the one way by which events get in.
 //! - `policy`: what the room's policy server says of them before.
 //! - [`graph`]: walks over events, and what other servers may see.
+//! - `completion`: fetching the rest of a state that came without members.
 //! - `wake`: telling followers afterwards.
 //! - `catalogue`: what is found by time, thread or words.
 //! - `media`: the content that its events name.
@@ -19,6 +20,7 @@ mod audience;
 mod catalogue;
 mod client;
 pub mod commit;
+mod completion;
 mod dag;
 mod device_list;
 pub mod filter;
@@ -49,8 +51,8 @@ mod wake;
 use std::rc::Rc;
 
 use self::{
-    catalogue::Lag, guests::Guests, importing::Importing, listing::Listed, store::Store, sync::SentMembers,
-    typing::Typing, unread::Tallies, wake::Wakes,
+    catalogue::Lag, completion::Completing, guests::Guests, importing::Importing, listing::Listed,
+    store::Store, sync::SentMembers, typing::Typing, unread::Tallies, wake::Wakes,
 };
 use crate::{
     engine::{Engine, Runtime},
@@ -84,6 +86,7 @@ pub struct RoomEngine {
     openness: user_directory::Openness,
     importing: Importing,
     guests: Guests,
+    completing: Completing,
 }
 
 impl Engine for RoomEngine {
@@ -96,6 +99,7 @@ impl Engine for RoomEngine {
         (12, include_str!("../../schema/room/0012_user_directory.sql")),
         (31, include_str!("../../schema/room/0031_unread.sql")),
         (40, include_str!("../../schema/room/0040_guest.sql")),
+        (50, include_str!("../../schema/room/0050_partial_state.sql")),
         (51, include_str!("../../schema/room/0051_import_token.sql")),
     ];
 
@@ -112,6 +116,7 @@ impl Engine for RoomEngine {
             openness: user_directory::Openness::default(),
             importing: Importing::default(),
             guests: Guests::default(),
+            completing: Completing::default(),
         }
     }
 
@@ -122,6 +127,7 @@ impl Engine for RoomEngine {
 
     async fn handle(self: Rc<Self>, op: &str, body: &str) -> Result<String, MatrixError> {
         self.recover_wakes()?;
+        self.recover_completion().await;
         crate::dispatch!(self, op, body, {
             async PullForServer => pull_for_server,
             sync GetRoomVersion => get_room_version,
@@ -174,7 +180,7 @@ impl Engine for RoomEngine {
             async GetState => get_state,
             async GetStateEvent => get_state_event,
             async GetMembers => get_members,
-            sync GetJoinedMembers => get_joined_members,
+            async GetJoinedMembers => get_joined_members,
             sync GetMembership => get_membership,
             sync GetAliasRights => get_alias_rights,
             async ForgetAlias => forget_alias,
@@ -193,5 +199,6 @@ impl Engine for RoomEngine {
         if let Err(error) = self.recover_wakes() {
             crate::log::error("room", &error.to_string());
         }
+        self.continue_completion().await;
     }
 }

@@ -12,6 +12,7 @@ mod invitations;
 mod management;
 mod media;
 mod notifications;
+mod partial_rooms;
 mod peeking;
 mod presence;
 mod propagation;

@@ -1,7 +1,7 @@
 //! Two servers in one process that reach each other.
 
 use std::{
-    cell::Cell,
+    cell::{Cell, RefCell},
     rc::{Rc, Weak},
 };
 
@@ -20,6 +20,7 @@ pub struct Neighbours {
     /// A client of each that is not logged in.
     pub clients: [Client; 2],
     is_cut: Rc<Cell<bool>>,
+    refused: Rc<RefCell<Option<String>>>,
 }
 
 impl Neighbours {
@@ -31,19 +32,26 @@ impl Neighbours {
             client
         });
         let is_cut = Rc::new(Cell::new(false));
+        let refused: Rc<RefCell<Option<String>>> = Rc::default();
         for (own, other) in [(0, 1), (1, 0)] {
             let other = Rc::downgrade(&clients[other].world);
-            let is_cut = Rc::clone(&is_cut);
+            let (is_cut, refused) = (Rc::clone(&is_cut), Rc::clone(&refused));
             clients[own].world.connect(move |request| {
-                if is_cut.get() { Err(FetchError::TimedOut) } else { serve(&other, &request) }
+                let is_refused = refused.borrow().as_ref().is_some_and(|what| request.url.contains(what));
+                if is_cut.get() || is_refused { Err(FetchError::TimedOut) } else { serve(&other, &request) }
             });
         }
-        Self { clients, is_cut }
+        Self { clients, is_cut, refused }
     }
 
     /// Whether requests between the servers fail.
     pub fn cut(&self, is_cut: bool) {
         self.is_cut.set(is_cut);
+    }
+
+    /// Which requests between the servers fail: those with this in their URL.
+    pub fn refuse(&self, what: Option<&str>) {
+        *self.refused.borrow_mut() = what.map(str::to_owned);
     }
 
     /// Lets both servers do what is due, but for the tries that come later.

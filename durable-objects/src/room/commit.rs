@@ -23,6 +23,7 @@ mod hidden;
 mod import;
 mod local;
 mod outliers;
+mod partial;
 mod policy;
 mod redaction;
 mod remote;
@@ -50,6 +51,7 @@ pub use self::{
 };
 pub use selvedge_protocol::event::Author;
 
+use self::residents::Filling;
 use super::{
     store::{RoomMeta, Writer},
     wake::ResidentChanges,
@@ -152,8 +154,8 @@ struct Session<'w, 's> {
     /// This server's name.
     local: OwnedServerName,
     effects: Effects,
-    /// Whether the room had no state before.
-    is_filling: bool,
+    /// Whose being in the room is no news.
+    filling: Filling,
     /// Whether the room is being made.
     is_founding: bool,
 }
@@ -181,7 +183,7 @@ impl<'w, 's> Session<'w, 's> {
             rules,
             local: local.to_owned(),
             effects: Effects::default(),
-            is_filling: false,
+            filling: Filling::default(),
             is_founding: false,
         })
     }

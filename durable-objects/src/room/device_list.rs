@@ -11,7 +11,10 @@ use super::{RoomEngine, commit::Effects, state::State, store::Store};
 use crate::{
     database::DatabaseError,
     matrix_error::MatrixError,
-    rpc::room::{DeviceLists, GetDeviceLists, LogPosition, MemberDevicesChanged, OtherServers, WhoIsJoined},
+    rpc::room::{
+        DeviceLists, GetDeviceLists, LogPosition, MemberDevicesChanged, OtherServers, ServersOfRoom,
+        WhoIsJoined,
+    },
 };
 
 /// How many servers, or members, are read at a time.
@@ -22,6 +25,13 @@ impl RoomEngine {
         self: &Rc<Self>,
         command: MemberDevicesChanged,
     ) -> Result<Vec<OwnedServerName>, MatrixError> {
+        let mut unknown = command.users.clone();
+        unknown.retain(|user_id| self.is_unknown_member(user_id).unwrap_or(false));
+        if !unknown.is_empty() {
+            self.store.write(|writer| {
+                unknown.iter().try_for_each(|user_id| writer.insert_partial_device_change(user_id))
+            })?;
+        }
         let joined = self.joined_among(command.users)?;
         if joined.is_empty() {
             return Ok(Vec::new());
@@ -45,11 +55,11 @@ impl RoomEngine {
         Ok(Vec::new())
     }
 
-    pub(super) fn servers_for(&self, command: OtherServers) -> Result<Vec<OwnedServerName>, MatrixError> {
+    pub(super) fn servers_for(&self, command: OtherServers) -> Result<ServersOfRoom, MatrixError> {
         if self.joined_among(vec![command.user_id])?.is_empty() {
-            return Ok(Vec::new());
+            return Ok(ServersOfRoom::default());
         }
-        Ok(self.other_servers()?)
+        Ok(ServersOfRoom { servers: self.other_servers()?, is_partial: self.is_partial()? })
     }
 
     pub(super) fn who_is_joined(&self, command: WhoIsJoined) -> Result<Vec<OwnedUserId>, MatrixError> {

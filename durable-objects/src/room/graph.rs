@@ -169,7 +169,12 @@ impl ServerView {
         if shows(ServerStanding::default()) {
             return Ok(true);
         }
-        let before = self.standing(states.before)?;
+        let mut before = self.standing(states.before)?;
+        // Of a server that is said to take part, the members may be missing from the state.
+        if !before.joined && self.store.meta()?.is_partial {
+            let listed = self.store.partial_event(event.nid)?.is_some_and(|event| event.is_partial);
+            before.joined = listed && self.store.is_partial_server(&self.server)?;
+        }
         Ok(visibility::server_may_see(&event.pdu, &self.server, &history, before))
     }
 

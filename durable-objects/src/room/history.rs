@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use ruma::{EventId, ServerName};
+use ruma::{EventId, ServerName, api::error::ErrorCode};
 use selvedge_protocol::nid::EventNid;
 use serde_json::value::RawValue;
 
@@ -43,6 +43,16 @@ impl RoomEngine {
             && self.store.server(server)?.is_some_and(|server| server.joined > 0)
             && self.is_admitted(server)?;
         if is_resident { Ok(()) } else { Err(MatrixError::forbidden("Your server is not in the room")) }
+    }
+
+    /// The same, where all of the state has to be known.
+    fn require_whole_state(&self, server: &ServerName) -> Result<(), MatrixError> {
+        self.require_resident(server)?;
+        if self.is_partial()? {
+            let code = ErrorCode::from("M_UNABLE_DUE_TO_PARTIAL_STATE");
+            return Err(MatrixError::new(403, code, "This server does not know all of the room yet"));
+        }
+        Ok(())
     }
 
     pub(super) fn serve_backfill(&self, command: ServeBackfill) -> Result<Vec<Box<RawValue>>, MatrixError> {
@@ -123,14 +133,14 @@ impl RoomEngine {
     }
 
     pub(super) fn serve_state(&self, command: ServeState) -> Result<ServedState, MatrixError> {
-        self.require_resident(&command.server)?;
+        self.require_whole_state(&command.server)?;
         let state = self.state_before(&command.event_id)?;
         let auth_chain = self.texts(self.chain_of(state.clone())?)?;
         Ok(ServedState { pdus: self.texts(state)?, auth_chain })
     }
 
     pub(super) fn serve_state_ids(&self, command: ServeStateIds) -> Result<ServedStateIds, MatrixError> {
-        self.require_resident(&command.server)?;
+        self.require_whole_state(&command.server)?;
         let state = self.state_before(&command.event_id)?;
         let chain = self.chain_of(state.clone())?.into_iter();
         Ok(ServedStateIds {

@@ -12,6 +12,7 @@ use super::{
     commit::{CommitError, ImportError, Piece},
 };
 use crate::{
+    database::DatabaseError,
     matrix_error::MatrixError,
     rpc::room::{
         BeginImport, CheckedEvent, FinishImport, ImportPiece, ReleaseImport, Reservation, ReserveImport,
@@ -23,7 +24,7 @@ const LEASE_MS: u64 = 90_000;
 /// How long events that arrive during an import wait for its end, in milliseconds.
 const MAX_WAIT_MS: u64 = 20_000;
 /// How many events that wait are checked before others get their turn.
-const CHECKED_AT_A_TIME: u32 = 500;
+pub(super) const CHECKED_AT_A_TIME: u32 = 500;
 /// How often it is looked whether the import has ended, in milliseconds.
 const POLL_MS: u32 = 100;
 
@@ -50,16 +51,7 @@ impl RoomEngine {
         if self.takes_part()? {
             return Ok(Reservation::Here);
         }
-        if self.is_importing() {
-            return Ok(Reservation::Busy);
-        }
-        // Tokens of an earlier life of this actor must not fit.
-        let now = self.runtime.platform.now();
-        let last = self.importing.last_token.get().max(self.store.import_token()?);
-        let token = now.max(last.saturating_add(1));
-        self.importing.last_token.set(token);
-        self.importing.lease.set(Some((token, now.saturating_add(LEASE_MS))));
-        Ok(Reservation::Import(token))
+        Ok(self.reserve_for_own_use()?.map_or(Reservation::Busy, Reservation::Import))
     }
 
     fn is_importing(&self) -> bool {
@@ -71,12 +63,28 @@ impl RoomEngine {
     pub(super) async fn await_import(&self) {
         let platform = self.runtime.platform.as_ref();
         let deadline = platform.now().saturating_add(MAX_WAIT_MS);
-        while self.is_importing() && platform.now() < deadline {
+        // While this server takes part, it is the rest of a state that is imported.
+        while self.is_importing() && platform.now() < deadline && !self.takes_part().unwrap_or(true) {
             platform.sleep(POLL_MS).await;
         }
     }
 
-    fn renew(&self, token: u64) -> Result<(), MatrixError> {
+    /// Reserves the room for its own use; `None` while it is reserved.
+    pub(super) fn reserve_for_own_use(&self) -> Result<Option<u64>, DatabaseError> {
+        if self.is_importing() {
+            return Ok(None);
+        }
+        // Tokens of an earlier life of this actor must not fit.
+        let now = self.runtime.platform.now();
+        let last = self.importing.last_token.get().max(self.store.import_token()?);
+        let token = now.max(last.saturating_add(1));
+        self.importing.last_token.set(token);
+        self.importing.lease.set(Some((token, now.saturating_add(LEASE_MS))));
+        Ok(Some(token))
+    }
+
+    /// `M_UNKNOWN` when the reservation has lapsed.
+    pub(super) fn renew(&self, token: u64) -> Result<(), MatrixError> {
         let holds = match self.importing.lease.get() {
             Some((of, _)) => of == token,
             None => self.store.import_token()? == token,
@@ -134,9 +142,11 @@ impl RoomEngine {
             // Others get their turn: a room may have hundreds of thousands of events to check.
             self.runtime.platform.sleep(0).await;
         }
-        let finished = self.finish_import(&local, &join);
+        let without = command.without_members.as_deref();
+        let finished = self.finish_import(&local, &join, without);
         self.importing.lease.set(None);
         self.tell(finished?).await?;
+        self.complete_state().await;
         Ok(())
     }
 }

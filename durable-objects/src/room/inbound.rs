@@ -4,13 +4,14 @@ mod gather;
 mod history;
 mod missing;
 mod state;
+mod whole;
 
 use std::rc::Rc;
 
 use ruma::{RoomVersionId, ServerName};
 use selvedge_protocol::{auth::AuthState, event::VerifiedPdu, server_acl::ServerAcl};
 
-pub(in crate::room) use self::gather::Gather;
+pub(in crate::room) use self::gather::{Gather, GatherError};
 use super::{RoomEngine, commit::Received, state::State};
 use crate::{
     database::DatabaseError,

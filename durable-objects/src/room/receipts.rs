@@ -69,11 +69,10 @@ impl RoomEngine {
         if !self.hears(&command.origin)? {
             return Ok(());
         }
-        let state = State::current(&self.store)?;
         let mut news = Vec::new();
         for remote in command.receipts {
             let thread = remote.thread.unwrap_or_default();
-            if thread.len() > MAX_THREAD || state.membership(&remote.user_id)? != MembershipState::Join {
+            if thread.len() > MAX_THREAD || !self.passes_for_joined(&remote.user_id)? {
                 continue;
             }
             let event = self.store.find_event(&remote.event_id)?;

@@ -59,6 +59,9 @@ impl RoomEngine {
         if !self.takes_part()? {
             return Err(MatrixError::not_found("This server takes no part in the room"));
         }
+        if self.is_partial()? {
+            return Err(MatrixError::not_found("This server does not know all of the room yet"));
+        }
         if !self.is_admitted(server)? {
             return Err(MatrixError::forbidden("Your server is banned from the room"));
         }

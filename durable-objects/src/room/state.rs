@@ -44,6 +44,23 @@ impl State {
         self.nid(key)?.map(|nid| self.store.event(nid)).transpose()
     }
 
+    /// The member event of an event's sender. Where members are missing from the state, the one that the event names as
+    /// what authorises it.
+    pub fn member_of_sender(&self, event: &StoredEvent) -> Result<Option<Rc<StoredEvent>>, DatabaseError> {
+        let sender = event.pdu.sender().as_str();
+        let known = self.event("m.room.member", sender)?;
+        if known.is_some() || !self.store.meta()?.is_partial {
+            return Ok(known);
+        }
+        for nid in event.auth_events.iter() {
+            let named = self.store.event(*nid)?;
+            if named.pdu.is_state("m.room.member", sender) {
+                return Ok(Some(named));
+            }
+        }
+        Ok(None)
+    }
+
     /// The number of the event for an interned key.
     pub fn nid(&self, key: StateKeyNid) -> Result<Option<EventNid>, DatabaseError> {
         state_tree::get(&self.store, self.root, key)

@@ -15,6 +15,7 @@ mod media;
 mod members;
 mod meta;
 mod nodes;
+mod partial;
 mod policy;
 mod receipts;
 mod relations;
@@ -37,12 +38,13 @@ use self::cache::Cache;
 pub use self::{
     catalogue::{Found, Words},
     edges::{Gap, MissingPrev},
-    events::{EventRow, NewRow, Standing, States, StoredEvent, Txn},
+    events::{Decision, EventRow, NewRow, Standing, States, StoredEvent, Txn},
     keys::StateKey,
     listing::Listing,
     log::{LogEntry, LogKind, NewEntry},
     members::{LocalMember, MemberRow, ResidentServer},
     meta::RoomMeta,
+    partial::{Basis, FetchProgress, PartialEvent, PlaceTaken},
     receipts::Receipt,
     relations::{Children, RelationRow},
 };

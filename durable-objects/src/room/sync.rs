@@ -66,6 +66,10 @@ impl RoomEngine {
                 return Ok(SyncedRoom { position, section: None, json, is_typing: false, device_lists });
             }
         };
+        // Who wants all members is shown the room once they are known.
+        if section == RoomSection::Join && meta.is_partial && !loads_lazily(&asked) {
+            return Err(not_here());
+        }
         let pull = Pull { engine: self, asked: &asked, view, meta, end, section };
         Ok(pull.answer()?)
     }
@@ -150,8 +154,16 @@ impl Pull<'_> {
         Ok(State::at(store, store.root_at(end)?))
     }
 
-    /// The state that the client has; empty when it has none, or wants all anew.
+    /// The state that the client was shown; empty when it has none, or wants all anew.
     fn known_root(&self) -> Result<StateRoot, DatabaseError> {
+        match self.asked.from {
+            Some(from) if !self.asked.full_state => self.engine.store.shown_root_at(from),
+            _ => Ok(StateRoot::EMPTY),
+        }
+    }
+
+    /// The state that the room had when the client saw it last, whether that was known then or not.
+    fn true_root(&self) -> Result<StateRoot, DatabaseError> {
         match self.asked.from {
             Some(from) if !self.asked.full_state => self.engine.store.root_at(from),
             _ => Ok(StateRoot::EMPTY),
@@ -159,8 +171,12 @@ impl Pull<'_> {
     }
 
     fn is_lazy(&self) -> bool {
-        matches!(self.asked.state.lazy_load_options, LazyLoadOptions::Enabled { .. })
+        loads_lazily(self.asked)
     }
+}
+
+fn loads_lazily(asked: &SyncRoom) -> bool {
+    matches!(asked.state.lazy_load_options, LazyLoadOptions::Enabled { .. })
 }
 
 /// An object with an array of events.

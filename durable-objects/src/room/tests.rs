@@ -12,6 +12,7 @@ mod import;
 mod importing;
 mod inbound;
 mod local;
+mod partial;
 mod peer;
 mod policy;
 mod remote;

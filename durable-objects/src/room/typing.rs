@@ -136,9 +136,7 @@ impl RoomEngine {
     }
 
     pub(super) fn receive_typing(self: &Rc<Self>, command: ReceiveTyping) -> Result<(), MatrixError> {
-        if !self.hears(&command.origin)?
-            || State::current(&self.store)?.membership(&command.user_id)? != MembershipState::Join
-        {
+        if !self.hears(&command.origin)? || !self.passes_for_joined(&command.user_id)? {
             return Ok(());
         }
         let now = self.runtime.platform.now();

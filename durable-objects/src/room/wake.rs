@@ -186,8 +186,7 @@ impl RoomEngine {
             };
             if failed {
                 engine.wakes.is_recovered.set(false);
-                let platform = &engine.runtime.platform;
-                platform.set_alarm(platform.now().saturating_add(RETRY_MS)).await;
+                engine.ring_at(engine.runtime.platform.now().saturating_add(RETRY_MS)).await;
             }
         };
         self.runtime.platform.spawn(task.boxed_local());

@@ -104,18 +104,25 @@ async fn through(
     let proposal = Proposal { version: proposed.room_version, event: proposed.event };
     let (event, version) = sign(ctx, wish, &proposal, server).await?;
     let json = raw(event.json())?;
-    let request = create_join_event::Request::new(wish.room_id.to_owned(), event.event_id().to_owned(), json);
+    let id = event.event_id().to_owned();
+    let mut request = create_join_event::Request::new(wish.room_id.to_owned(), id, json);
+    // The members can come later, when the user is in the room already.
+    request.omit_members = true;
     let bounds = Bounds { timeout_ms: SEND_TIMEOUT_MS, max_bytes: MAX_ANSWER };
     let body = federation::open(platform, server, request, bounds).await?;
     let taken_in = async {
         let import = import.map(|token| Import { token, version: &version });
-        let answered = room_answer::read(ctx, wish, body, import).await?.event;
-        let event = signed_by_both(ctx, event, answered.as_deref(), &version).await?;
+        let rest = room_answer::read(ctx, wish, body, import).await?;
+        let without_members = rest.members_omitted.then(|| {
+            let others = rest.servers.iter().filter(|name| *name != server && *name != ctx.server_name());
+            std::iter::once(server).chain(others.map(AsRef::as_ref)).map(ToOwned::to_owned).collect()
+        });
+        let event = signed_by_both(ctx, event, rest.event.as_deref(), &version).await?;
         let event = VerifiedPdu::vouched_for(event, false);
         let join = CheckedEvent::new(event).map_err(FederationError::Internal)?;
         let done = match import {
             Some(Import { token, .. }) => {
-                ctx.call(&wish.room_id.to_owned(), &FinishImport { token, join }).await
+                ctx.call(&wish.room_id.to_owned(), &FinishImport { token, join, without_members }).await
             }
             None => receive(ctx, wish, server, join).await,
         };

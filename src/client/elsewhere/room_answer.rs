@@ -1,7 +1,7 @@
 //! The answer to `send_join`: a room, which may have hundreds of megabytes `[S-S §10]`. It goes to the
 //! room's actor in pieces, verified, as it arrives, so that little of it is in memory at a time.
 
-use ruma::RoomVersionId;
+use ruma::{OwnedServerName, RoomVersionId};
 use selvedge_durable_objects::{
     federation::{Body, FederationError, verify::verify_pdus},
     matrix_error::MatrixError,
@@ -17,6 +17,8 @@ use crate::{context::Ctx, federation::pdu::Version};
 
 /// How many events are verified and handed to the room at a time.
 const PIECE: usize = 500;
+/// How many servers are taken note of.
+const MAX_SERVERS: usize = 10_000;
 /// How many bytes an event may have as it arrives: not canonical, and with `unsigned`.
 const MAX_PART: usize = 4 * MAX_PDU_BYTES;
 
@@ -28,6 +30,10 @@ const MAX_REFUSED: usize = 1_000;
 pub struct Rest {
     /// The join with the other server's signature, if it sent it.
     pub event: Option<String>,
+    /// Whether members were left out of the state.
+    pub members_omitted: bool,
+    /// The servers that are said to take part.
+    pub servers: Vec<OwnedServerName>,
 }
 
 /// Reads the answer. With `import`, hands the room to its actor; else leaves it out.
@@ -37,7 +43,7 @@ pub async fn read(
     mut body: Body,
     import: Option<Import<'_>>,
 ) -> Result<Rest, FederationError> {
-    let mut splitter = Splitter::new(&["auth_chain", "state"], MAX_PART);
+    let mut splitter = Splitter::new(&["auth_chain", "state", "servers_in_room"], MAX_PART);
     let mut rest = Rest::default();
     let mut intake = match import {
         Some(import) => Some(Intake::begin(ctx, wish, import).await?),
@@ -48,7 +54,15 @@ pub async fn read(
         while let Some(part) = splitter.next_part().map_err(|error| body.bad(&error))? {
             match part {
                 Part::Member(name, value) if name == "event" => rest.event = Some(value),
+                Part::Member(name, value) if name == "members_omitted" => {
+                    rest.members_omitted = value == "true";
+                }
                 Part::Member(..) => {}
+                Part::Element("servers_in_room", json) => {
+                    if rest.servers.len() < MAX_SERVERS {
+                        rest.servers.extend(serde_json::from_str::<OwnedServerName>(&json));
+                    }
+                }
                 Part::Element(list, json) => {
                     if let Some(intake) = &mut intake {
                         intake.add(list, json).await?;

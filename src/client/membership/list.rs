@@ -8,6 +8,7 @@ use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::{
         room::{GetJoinedMembers, GetMembers},
+        sync_token::SyncToken,
         user::JoinedRooms,
     },
 };
@@ -33,9 +34,11 @@ pub async fn get_member_events(
     GuestsToo(auth): GuestsToo,
     request: get_member_events::Request,
 ) -> Result<Json, MatrixError> {
+    // Clients also hand in the token of a sync: what follows it they learn by syncing on, so that now is as good.
+    let at = request.at.filter(|at| SyncToken::decode(at).is_none());
     let command = GetMembers {
         user_id: auth.user_id,
-        at: request.at,
+        at,
         membership: request.membership.map(|membership| membership.to_string()),
         not_membership: request.not_membership.map(|membership| membership.to_string()),
     };

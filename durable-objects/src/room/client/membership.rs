@@ -48,6 +48,19 @@ impl RoomEngine {
         if own && !self.decides_alone()? {
             return Ok(MembershipOutcome::NeedsServer(self.known_servers()?));
         }
+        if self.is_unknown_member(&command.target)? {
+            match command.action {
+                // Who is banned, or invited, a server knows that has all of the state.
+                MembershipAction::Join | MembershipAction::Knock => {
+                    return Ok(MembershipOutcome::NeedsServer(self.known_servers()?));
+                }
+                MembershipAction::Leave | MembershipAction::Ban => {}
+                MembershipAction::Invite | MembershipAction::Kick | MembershipAction::Unban => {
+                    self.joined_state(&command.sender)?;
+                    self.await_whole_state().await?;
+                }
+            }
+        }
         match command.action {
             MembershipAction::Join => self.join(command).await,
             MembershipAction::Knock => self.set_membership_of(command, "knock").await,

@@ -83,6 +83,8 @@ impl RoomEngine {
         self: &Rc<Self>,
         command: GetState,
     ) -> Result<Box<RawValue>, MatrixError> {
+        self.visible_state(&command.user_id).await?;
+        self.await_whole_state().await?;
         let state = self.visible_state(&command.user_id).await?;
         let events = state.all()?;
         let events: Vec<_> = events.iter().map(Rc::as_ref).collect();
@@ -108,7 +110,13 @@ impl RoomEngine {
         self: &Rc<Self>,
         command: GetStateEvent,
     ) -> Result<Box<RawValue>, MatrixError> {
-        let state = self.visible_state(&command.user_id).await?;
+        let mut state = self.visible_state(&command.user_id).await?;
+        if command.event_type == "m.room.member"
+            && let Ok(user_id) = <&UserId>::try_from(&*command.state_key)
+        {
+            self.await_membership(user_id).await?;
+            state = self.visible_state(&command.user_id).await?;
+        }
         let event = state.event(&command.event_type, &command.state_key)?;
         let event = event.ok_or_else(|| MatrixError::not_found("The room has no such state"))?;
         if command.is_event_wanted {
@@ -123,6 +131,8 @@ impl RoomEngine {
         self: &Rc<Self>,
         command: GetMembers,
     ) -> Result<Box<RawValue>, MatrixError> {
+        self.visible_state(&command.user_id).await?;
+        self.await_whole_state().await?;
         let mut state = self.visible_state(&command.user_id).await?;
         if let Some(at) = &command.at {
             state = self.earlier_state(state, &command.user_id, at)?;
@@ -165,10 +175,12 @@ impl RoomEngine {
         Ok(state)
     }
 
-    pub(in crate::room) fn get_joined_members(
-        &self,
+    pub(in crate::room) async fn get_joined_members(
+        self: &Rc<Self>,
         command: GetJoinedMembers,
     ) -> Result<Box<RawValue>, MatrixError> {
+        self.joined_state(&command.user_id)?;
+        self.await_whole_state().await?;
         let state = self.joined_state(&command.user_id)?;
         let mut joined = Map::new();
         for event in state.of_type("m.room.member", None, usize::MAX)? {

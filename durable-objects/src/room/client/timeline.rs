@@ -2,9 +2,9 @@
 
 mod page;
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{collections::BTreeMap, rc::Rc};
 
-use ruma::{OwnedUserId, api::Direction};
+use ruma::{UserId, api::Direction};
 use serde_json::value::RawValue;
 
 pub(super) use self::page::Stretch;
@@ -135,8 +135,8 @@ pub(super) fn members_of_senders(
     state: &State,
     events: &[Rc<StoredEvent>],
 ) -> Result<Vec<Rc<StoredEvent>>, DatabaseError> {
-    let senders: BTreeSet<OwnedUserId> = events.iter().map(|event| event.pdu.sender().to_owned()).collect();
-    let members = senders.iter().map(|sender| state.event("m.room.member", sender.as_str()));
+    let senders: BTreeMap<&UserId, _> = events.iter().map(|event| (event.pdu.sender(), event)).collect();
+    let members = senders.into_values().map(|event| state.member_of_sender(event));
     members.filter_map(Result::transpose).collect()
 }
 

@@ -10,7 +10,7 @@ use selvedge_protocol::{
     state_tree::{self, StateRoot},
 };
 
-use super::{GAP, Session, checks::nids, hidden::HiddenMissing};
+use super::{GAP, Session, ToldState, checks::nids, hidden::HiddenMissing};
 use crate::{
     database::DatabaseError,
     room::catalogue,
@@ -35,6 +35,10 @@ pub(super) struct Admission<'a> {
     pub missing: &'a [OwnedEventId],
     /// The state before it.
     pub before: StateRoot,
+    /// What another server told of that.
+    pub told: Option<ToldState>,
+    /// Whether it is a join with which a stay of this server begins.
+    pub begins: bool,
     pub place: Place,
     /// Whether this server must give it to other servers.
     pub broadcast: bool,
@@ -75,7 +79,7 @@ impl Session<'_, '_> {
             (None, None) => Rc::new(admission.pdu.clone()),
         };
         let key = self.intern(&pdu)?;
-        let states = self.states_around(admission, key, nid)?;
+        let states = self.states_around(admission.before, admission.standing, key, nid)?;
         let waiting = self.writer.missing_prev(pdu.event_id())?;
         let is_shown = admission.standing == Standing::Accepted && self.is_shown(admission, nid)?;
         let hidden = if is_shown { self.missing_behind(admission.prevs)? } else { Vec::new() };
@@ -102,11 +106,16 @@ impl Session<'_, '_> {
         self.cite(&pdu, nid, admission.auth)?;
         self.note_create(&pdu, nid, admission.standing);
         self.note_missing(admission, nid, position, (&waiting, &hidden))?;
-        if admission.standing == Standing::Accepted && admission.place != Place::Nowhere {
-            let is_past = matches!(admission.place, Place::Gap { .. })
-                || self.is_built_upon(&waiting)?
-                || outlier.is_some() && self.is_past(nid, states)?;
-            self.extend(admission.prevs, (!is_past).then_some(nid))?;
+        let is_accepted = admission.standing == Standing::Accepted;
+        let is_head = (is_accepted || self.meta.is_partial)
+            && admission.place == Place::End
+            && !self.is_built_upon(&waiting)?
+            && (outlier.is_none() || !self.is_past(nid, states)?);
+        if is_accepted && admission.place != Place::Nowhere {
+            self.extend(admission.prevs, is_head.then_some(nid))?;
+        }
+        if self.meta.is_partial {
+            self.list_partial(admission, nid, is_head)?;
         }
         if let Some(position) = position {
             self.enter_log(admission, nid, &pdu, position, states)?;
@@ -146,16 +155,16 @@ impl Session<'_, '_> {
         }
     }
 
-    fn states_around(
+    pub(super) fn states_around(
         &mut self,
-        admission: &Admission<'_>,
+        before: StateRoot,
+        standing: Standing,
         key: Option<StateKeyNid>,
         nid: EventNid,
     ) -> Result<States, DatabaseError> {
-        let before = admission.before;
         let after = match key {
             // A soft-failed event counts where it stands in the DAG; a rejected one never does.
-            Some(key) if admission.standing != Standing::Rejected => {
+            Some(key) if standing != Standing::Rejected => {
                 state_tree::apply(self.writer, before, [(key, Some(nid))])?
             }
             _ => before,
@@ -212,24 +221,35 @@ impl Session<'_, '_> {
     /// something now, be it the new extremity `head` or an event of the past that joins what was two
     /// ends of the history.
     fn extend(&mut self, prevs: &[EventNid], head: Option<EventNid>) -> Result<(), DatabaseError> {
+        match self.advance(prevs, head)? {
+            Some(root) => self.move_root(root),
+            None => Ok(()),
+        }
+    }
+
+    /// Moves the forward extremities; the state to which they resolve then, if they moved.
+    pub(super) fn advance(
+        &mut self,
+        prevs: &[EventNid],
+        head: Option<EventNid>,
+    ) -> Result<Option<StateRoot>, DatabaseError> {
         let replaced = self.replaced_by(prevs)?;
         let before = self.meta.extremities.clone();
         self.meta.extremities.retain(|extremity| !replaced.contains(extremity));
         self.meta.extremities.extend(head);
         if self.meta.extremities.is_empty() {
             self.meta.extremities = before;
-            return Ok(());
+            return Ok(None);
         }
         if self.meta.extremities == before {
-            return Ok(());
+            return Ok(None);
         }
         let mut roots = Vec::with_capacity(self.meta.extremities.len());
         for extremity in &self.meta.extremities {
             let states = self.writer.event_row(*extremity)?.states;
             roots.push(states.ok_or_else(|| DatabaseError::corrupt("extremity without state"))?.after);
         }
-        let root = self.resolve(&roots)?;
-        self.move_root(root)
+        self.resolve(&roots).map(Some)
     }
 
     /// Whether an event that was an outlier lies in the past of what the room has: it is in the current
@@ -285,13 +305,26 @@ impl Session<'_, '_> {
             Place::End => (self.meta.root, admission.broadcast),
             Place::Gap { .. } | Place::Nowhere => (states.after, false),
         };
+        self.write_entry(nid, pdu, position, root, broadcast)?;
+        if admission.place != Place::End {
+            catalogue::enter_late(self.writer, pdu, position)?;
+        }
+        Ok(())
+    }
+
+    /// Writes the entry of an event, and to what it relates.
+    pub(super) fn write_entry(
+        &mut self,
+        nid: EventNid,
+        pdu: &Pdu,
+        position: LogPosition,
+        root: StateRoot,
+        broadcast: bool,
+    ) -> Result<(), DatabaseError> {
         self.effects.broadcast |= broadcast;
         let entry =
             NewEntry { position, kind: LogKind::Event, nid: Some(nid), root, broadcast, subject: None };
         self.writer.insert_log(&entry)?;
-        if admission.place != Place::End {
-            catalogue::enter_late(self.writer, pdu, position)?;
-        }
         if let Some(relation) = relations::relation(pdu) {
             let is_local = pdu.sender().server_name() == self.local;
             self.writer.insert_relation(&relation, position, nid, pdu, is_local)?;

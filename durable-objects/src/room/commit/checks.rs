@@ -45,6 +45,31 @@ impl AuthState for AuthEventsState<'_> {
     }
 }
 
+/// The members that an event names in its auth events, where a state is known to lack members: until the state is
+/// whole, an event is believed as to those of whom the state says nothing, and decided about anew then.
+pub(super) type Claims<'a> = &'a [Rc<StoredEvent>];
+
+/// A state that may lack members.
+struct PartialState<'a> {
+    state: State,
+    claims: Option<Claims<'a>>,
+}
+
+impl AuthState for PartialState<'_> {
+    type Error = DatabaseError;
+
+    fn get(&self, event_type: &str, state_key: &str) -> Result<Option<Rc<Pdu>>, DatabaseError> {
+        let known = self.state.get(event_type, state_key)?;
+        let Some(claims) = self.claims.filter(|_| known.is_none() && event_type == "m.room.member") else {
+            return Ok(known);
+        };
+        let claimed = claims
+            .iter()
+            .find(|claim| claim.pdu.is_state(event_type, state_key) && claim.standing != Standing::Rejected);
+        Ok(claimed.map(|claim| Rc::clone(&claim.pdu)))
+    }
+}
+
 impl Session<'_, '_> {
     /// Step 4: against the event's auth events, which are `auth` in any order.
     pub(super) fn check_by_auth_events(
@@ -66,9 +91,15 @@ impl Session<'_, '_> {
         verdict(check_state_dependent(rules, pdu, &AuthEventsState { events: auth, create: create.as_ref() }))
     }
 
-    /// Steps 5 and 6: against the state at a root.
-    pub(super) fn check_by_state(&self, pdu: &Pdu, root: StateRoot) -> Result<Verdict, DatabaseError> {
-        verdict(check_state_dependent(&self.rules.authorization, pdu, &State::at(self.writer, root)))
+    /// Steps 5 and 6: against the state at a root. With `claims`, the state lacks members.
+    pub(super) fn check_by_state(
+        &self,
+        pdu: &Pdu,
+        root: StateRoot,
+        claims: Option<Claims<'_>>,
+    ) -> Result<Verdict, DatabaseError> {
+        let state = PartialState { state: State::at(self.writer, root), claims };
+        verdict(check_state_dependent(&self.rules.authorization, pdu, &state))
     }
 
     /// One more than the largest generation among auth events; 0 without any.

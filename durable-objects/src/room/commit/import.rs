@@ -8,7 +8,7 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use ruma::{OwnedRoomId, RoomVersionId, ServerName};
+use ruma::{OwnedRoomId, OwnedServerName, RoomVersionId, ServerName};
 use selvedge_protocol::{
     auth::Rejection,
     event::{Pdu, VerifiedPdu},
@@ -118,10 +118,27 @@ impl RoomEngine {
         })
     }
 
-    /// Ends the import with the join, as the other server signed it: the room is alive.
+    /// Ends the import without a join: the state that was gathered.
+    pub fn take_import(&self, local: &ServerName) -> Result<StateRoot, ImportError> {
+        while self.check_import(local, 1_000)? {}
+        self.store.write(|writer| {
+            let mut session = Session::open(writer, local)?;
+            let root = session.meta.import_root.take().ok_or(ImportError::NotBegun)?;
+            let _ = session.finish()?;
+            Ok(root)
+        })
+    }
+
+    /// Ends the import with the join, as the other server signed it: the room is alive. `without`: the state that was
+    /// imported lacks members, and these servers are said to take part.
     ///
     /// The effects are to be given to [`RoomEngine::wake`].
-    pub fn finish_import(&self, local: &ServerName, join: &VerifiedPdu) -> Result<Effects, ImportError> {
+    pub fn finish_import(
+        &self,
+        local: &ServerName,
+        join: &VerifiedPdu,
+        without: Option<&[OwnedServerName]>,
+    ) -> Result<Effects, ImportError> {
         while self.check_import(local, 1_000)? {}
         self.store.write(|writer| {
             let mut session = Session::open(writer, local)?;
@@ -130,8 +147,12 @@ impl RoomEngine {
             // The history of an earlier stay ends where it ended; the room goes on from the join.
             session.meta.extremities.clear();
             session.meta.horizon = join.depth();
-            match session.receive_join(join, root)? {
-                Received::Accepted(_) => Ok(session.finish()?),
+            session.meta.is_partial |= without.is_some();
+            match session.receive_join(join, root, without.is_some())? {
+                Received::Accepted(_) => {
+                    session.presume_servers(without.unwrap_or_default())?;
+                    Ok(session.finish()?)
+                }
                 Received::Rejected(rule) | Received::SoftFailed(rule) => {
                     Err(ImportError::JoinForbidden(rule))
                 }

@@ -119,6 +119,8 @@ impl RoomEngine {
                 prevs: &[],
                 missing: &[],
                 before: StateRoot::EMPTY,
+                told: None,
+                begins: false,
                 place: Place::End,
                 broadcast: true,
                 txn: None,
@@ -203,6 +205,8 @@ impl Session<'_, '_> {
             prevs: &prevs,
             missing: &[],
             before: draft.parents.before,
+            told: None,
+            begins: false,
             place: Place::End,
             broadcast: true,
             txn: event.txn.as_ref(),
@@ -308,11 +312,11 @@ impl Session<'_, '_> {
         if pdu.event_type() == "m.room.create" {
             return Err(CommitError::RoomExists);
         }
-        if let Some(rejection) = self.check_by_state(pdu, before)? {
+        if let Some(rejection) = self.check_by_state(pdu, before, None)? {
             return Err(rejection.into());
         }
         if before != self.meta.root
-            && let Some(rejection) = self.check_by_state(pdu, self.meta.root)?
+            && let Some(rejection) = self.check_by_state(pdu, self.meta.root, None)?
         {
             return Err(rejection.into());
         }

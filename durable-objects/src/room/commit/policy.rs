@@ -92,6 +92,8 @@ impl RoomEngine {
                 prevs: &around.prevs,
                 missing: &[],
                 before: around.before,
+                told: None,
+                begins: false,
                 place: Place::End,
                 broadcast: true,
                 txn: event.txn.as_ref(),

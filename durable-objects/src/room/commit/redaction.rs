@@ -64,12 +64,43 @@ impl Session<'_, '_> {
         admission: &Admission<'_>,
         nid: EventNid,
     ) -> Result<bool, DatabaseError> {
-        let Some(target_id) = self.redaction_target(admission.pdu) else { return Ok(true) };
+        if self.is_premature(admission.pdu, admission.before)? {
+            return Ok(false);
+        }
+        self.is_effective(admission.pdu, admission.before, nid)
+    }
+
+    fn is_effective(&mut self, pdu: &Pdu, before: StateRoot, nid: EventNid) -> Result<bool, DatabaseError> {
+        let Some(target_id) = self.redaction_target(pdu) else { return Ok(true) };
         if let Some(target) = self.writer.find_event(&target_id)? {
-            return self.may_redact(admission.pdu, admission.before, &target.pdu);
+            return self.may_redact(pdu, before, &target.pdu);
         }
         self.writer.insert_pending_redaction(&target_id, nid)?;
         Ok(false)
+    }
+
+    /// Whether it is not known if the sender of a redaction is joined. What it removed could not be brought back, so it
+    /// waits until the state is whole.
+    fn is_premature(&self, pdu: &Pdu, before: StateRoot) -> Result<bool, DatabaseError> {
+        if !self.meta.is_partial || self.redaction_target(pdu).is_none() {
+            return Ok(false);
+        }
+        let sender = State::at(self.writer, before).event("m.room.member", pdu.sender().as_str())?;
+        Ok(sender.is_none())
+    }
+
+    /// Lets an accepted event take effect for which that was not yet so: whether it is to be shown.
+    pub(super) fn takes_effect(
+        &mut self,
+        nid: EventNid,
+        pdu: &Pdu,
+        before: StateRoot,
+    ) -> Result<bool, DatabaseError> {
+        let is_shown = self.is_effective(pdu, before, nid)?;
+        if is_shown {
+            self.redact_target(pdu, before, nid)?;
+        }
+        Ok(is_shown)
     }
 
     /// Gives an event to other servers only: they may have its target.
@@ -92,12 +123,16 @@ impl Session<'_, '_> {
         admission: &Admission<'_>,
         nid: EventNid,
     ) -> Result<(), DatabaseError> {
-        if admission.standing != Standing::Accepted {
+        if admission.standing != Standing::Accepted || self.is_premature(admission.pdu, admission.before)? {
             return Ok(());
         }
-        let Some(target_id) = self.redaction_target(admission.pdu) else { return Ok(()) };
+        self.redact_target(admission.pdu, admission.before, nid)
+    }
+
+    fn redact_target(&mut self, pdu: &Pdu, before: StateRoot, nid: EventNid) -> Result<(), DatabaseError> {
+        let Some(target_id) = self.redaction_target(pdu) else { return Ok(()) };
         let Some(target) = self.writer.find_event(&target_id)? else { return Ok(()) };
-        if target.redacted_by.is_none() && self.may_redact(admission.pdu, admission.before, &target.pdu)? {
+        if target.redacted_by.is_none() && self.may_redact(pdu, before, &target.pdu)? {
             self.redact(&target, nid)?;
         }
         Ok(())
@@ -141,7 +176,7 @@ impl Session<'_, '_> {
                     let gap = self.open_gap(position)?;
                     self.lead_to(&behind, Some(gap))?;
                 }
-                self.writer.set_position(nid, position)?;
+                self.writer.set_position(nid, Some(position))?;
                 let root = self.meta.root;
                 self.writer.insert_log(&NewEntry {
                     position,

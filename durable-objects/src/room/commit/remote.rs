@@ -14,7 +14,7 @@ use selvedge_protocol::{
 use super::{
     CommitError, Effects, Session,
     admit::{Admission, Place},
-    checks::find_auth_events,
+    checks::{Claims, find_auth_events},
 };
 use crate::{
     database::DatabaseError,
@@ -86,6 +86,18 @@ pub(super) struct Surroundings {
     pub prevs: Vec<EventNid>,
     missing: Vec<OwnedEventId>,
     pub before: StateRoot,
+    /// What was told of the state before, if that is used.
+    told: Option<ToldState>,
+    /// Whether the state before lacks members.
+    is_partial: bool,
+    /// Whether it is a join with which a stay of this server begins.
+    begins: bool,
+}
+
+impl Surroundings {
+    fn claims(&self) -> Option<Claims<'_>> {
+        self.is_partial.then_some(&*self.auth)
+    }
 }
 
 impl RoomEngine {
@@ -145,7 +157,7 @@ impl Session<'_, '_> {
         };
         let (standing, broken) = match self.check_history(pdu, &around)? {
             Some(broken) => (Standing::Rejected, Some(broken)),
-            None => match self.check_now(event, around.before)? {
+            None => match self.check_now(event, &around)? {
                 Some(broken) => (Standing::SoftFailed, Some(broken)),
                 None => (Standing::Accepted, None),
             },
@@ -154,11 +166,12 @@ impl Session<'_, '_> {
     }
 
     /// Takes in the join that ends an import. There is no current state to check it against: what came
-    /// with it becomes that.
+    /// with it becomes that. `is_partial`: what came with it lacks members.
     pub(super) fn receive_join(
         &mut self,
         join: &VerifiedPdu,
         before: StateRoot,
+        is_partial: bool,
     ) -> Result<Received, CommitError> {
         self.require_room(join)?;
         if self.is_placed(join.event_id())? {
@@ -176,7 +189,9 @@ impl Session<'_, '_> {
                 missing.remove(index);
             }
         }
-        let around = Surroundings { auth, prevs: Vec::new(), missing, before };
+        let told = (!is_partial).then_some(ToldState::Before(before));
+        let around =
+            Surroundings { auth, prevs: Vec::new(), missing, before, told, is_partial, begins: true };
         let broken = self.check_history(join, &around)?;
         let standing = if broken.is_none() { Standing::Accepted } else { Standing::Rejected };
         self.place(join, &around, standing, broken, Place::End, false)
@@ -205,15 +220,16 @@ impl Session<'_, '_> {
         }
         let mut broken = self.check_by_auth_events(pdu, &around.auth)?;
         if broken.is_none() {
-            broken = self.check_by_state(pdu, around.before)?;
+            broken = self.check_by_state(pdu, around.before, around.claims())?;
         }
         Ok(broken.map(|rule| rule.to_string()))
     }
 
     /// Steps 6 and 7; why the event is not for the room as it is now.
-    fn check_now(&self, event: &RemoteEvent, before: StateRoot) -> Result<Option<String>, CommitError> {
-        if before != self.meta.root
-            && let Some(broken) = self.check_by_state(&event.pdu, self.meta.root)?
+    fn check_now(&self, event: &RemoteEvent, around: &Surroundings) -> Result<Option<String>, CommitError> {
+        let claims = self.meta.is_partial.then_some(&*around.auth);
+        if around.before != self.meta.root
+            && let Some(broken) = self.check_by_state(&event.pdu, self.meta.root, claims)?
         {
             return Ok(Some(broken.to_string()));
         }
@@ -241,6 +257,8 @@ impl Session<'_, '_> {
             prevs: &around.prevs,
             missing: &around.missing,
             before: around.before,
+            told: around.told,
+            begins: around.begins,
             place,
             broadcast,
             txn: None,
@@ -282,7 +300,8 @@ impl Session<'_, '_> {
             }
         };
         // Where all previous events are here, what is known is better than what another server tells.
-        let before = match told.filter(|_| !missing.is_empty()) {
+        let told = told.filter(|_| !missing.is_empty());
+        let before = match told {
             Some(ToldState::Before(root)) => root,
             Some(ToldState::AfterMissing(root)) => {
                 roots.push(root);
@@ -290,7 +309,8 @@ impl Session<'_, '_> {
             }
             None => self.resolve(&roots)?,
         };
-        Ok(Ok(Surroundings { auth, prevs, missing, before }))
+        let is_partial = self.is_partial_after(&prevs, told)?;
+        Ok(Ok(Surroundings { auth, prevs, missing, before, told, is_partial, begins: false }))
     }
 
     /// Where in the log each of the events goes: in front of what it was missing from. `None` for those

@@ -1,6 +1,6 @@
 //! The current state moves: who is in the room is counted anew, by what differs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ruma::{OwnedServerName, OwnedUserId};
 use selvedge_protocol::{
@@ -17,21 +17,59 @@ use crate::{
 /// How many differences are looked at in one query.
 const BATCH: usize = 500;
 
+/// Whose being in the room is no news to those who follow members' devices.
+#[derive(Debug, Default)]
+pub(super) enum Filling {
+    /// Nobody's.
+    #[default]
+    Nothing,
+    /// Everyone's.
+    All,
+    /// That of all who did not come by one of these events: they were there, and it was not known.
+    AllButBy(BTreeSet<EventNid>),
+}
+
+impl Filling {
+    fn is_known(&self, by: Option<EventNid>, came: bool) -> bool {
+        match self {
+            Self::Nothing => false,
+            Self::All => true,
+            Self::AllButBy(events) => came && by.is_none_or(|by| !events.contains(&by)),
+        }
+    }
+}
+
 impl Session<'_, '_> {
     /// Makes `root` the current state. What it costs follows what differs from the one before.
     pub(super) fn move_root(&mut self, root: StateRoot) -> Result<(), DatabaseError> {
         let before = self.meta.root;
         self.meta.root = root;
         // A room that was empty is new to whoever follows it: they ask for all members.
-        self.is_filling = before == StateRoot::EMPTY;
+        self.filling = if before == StateRoot::EMPTY { Filling::All } else { Filling::Nothing };
         if before == root {
             return Ok(());
         }
         let mut servers = BTreeMap::new();
-        let differences = state_tree::diff(&*self.writer, before, root)?;
-        for batch in differences.chunks(BATCH) {
-            self.count_members(batch, &mut servers)?;
-        }
+        self.count_between(before, root, &mut servers)?;
+        self.count_servers(servers)
+    }
+
+    /// Counts who is in the room by what differs between two states; of servers, adds it to `servers`.
+    pub(super) fn count_between(
+        &mut self,
+        before: StateRoot,
+        after: StateRoot,
+        servers: &mut BTreeMap<OwnedServerName, i64>,
+    ) -> Result<(), DatabaseError> {
+        let differences = state_tree::diff(&*self.writer, before, after)?;
+        differences.chunks(BATCH).try_for_each(|batch| self.count_members(batch, servers))
+    }
+
+    /// Counts joined users of other servers.
+    pub(super) fn count_servers(
+        &mut self,
+        servers: BTreeMap<OwnedServerName, i64>,
+    ) -> Result<(), DatabaseError> {
         for (name, change) in servers.into_iter().filter(|(_, change)| *change != 0) {
             self.count_server(name, change)?;
         }
@@ -72,7 +110,7 @@ impl Session<'_, '_> {
         let change = |of: &str| i64::from(after == of).saturating_sub(i64::from(before == of));
         self.meta.joined = self.meta.joined.saturating_add_signed(change("join"));
         self.meta.invited = self.meta.invited.saturating_add_signed(change("invite"));
-        if change("join") != 0 && !self.is_filling {
+        if change("join") != 0 && !self.filling.is_known(nid, change("join") > 0) {
             self.writer.set_device_list_change(&user_id, self.meta.last_position)?;
         }
         let residents = &mut self.effects.residents;

@@ -6,7 +6,7 @@ use selvedge_protocol::{
     event::Pdu,
     nid::{EventNid, StateKeyNid},
     state_res::{self, AuthNode, ResolveStore},
-    state_tree::StateRoot,
+    state_tree::{self, Difference, StateRoot},
 };
 
 use super::Session;
@@ -15,14 +15,44 @@ use crate::{
     room::store::{Standing, Writer},
 };
 
+/// In how much two states differ that are brought to a level.
+const MANY: usize = 500;
+
 impl Session<'_, '_> {
     /// The state that those at `roots` resolve to.
     pub(super) fn resolve(&mut self, roots: &[StateRoot]) -> Result<StateRoot, DatabaseError> {
         match roots {
             [] => Ok(StateRoot::EMPTY),
             [root, others @ ..] if others.iter().all(|other| other == root) => Ok(*root),
+            _ if self.meta.is_partial => {
+                let level = self.level(roots)?;
+                state_res::resolve(&self.rules, self.writer, &level)
+            }
             _ => state_res::resolve(&self.rules, self.writer, roots),
         }
+    }
+
+    /// While the room's state lacks members, one of two states may have all of a large room's members, and the other none
+    /// of them. What only one of them has is then taken into the other, rather than argued about event by event: what
+    /// comes of it is decided anew when the state is whole.
+    fn level(&mut self, roots: &[StateRoot]) -> Result<Vec<StateRoot>, DatabaseError> {
+        let mut level = roots.to_vec();
+        // Twice, so that what a later one has comes into the earlier ones too.
+        for index in (1..level.len()).chain(1..level.len()) {
+            let Some([left, right]) = level.get_mut(index.saturating_sub(1)..=index) else { continue };
+            let differences = state_tree::diff(&*self.writer, *left, *right)?;
+            if differences.len() <= MANY {
+                continue;
+            }
+            let only_left = |of: &&Difference| of.right.is_none();
+            let only_right = |of: &&Difference| of.left.is_none();
+            let to_left: Vec<_> =
+                differences.iter().filter(only_right).map(|of| (of.key, of.right)).collect();
+            let to_right: Vec<_> = differences.iter().filter(only_left).map(|of| (of.key, of.left)).collect();
+            *left = state_tree::apply(self.writer, *left, to_left)?;
+            *right = state_tree::apply(self.writer, *right, to_right)?;
+        }
+        Ok(level)
     }
 }
 

@@ -5,7 +5,7 @@ use std::{cell::Cell, rc::Rc};
 
 use futures_util::{StreamExt, stream};
 use ruma::{
-    EventId, OwnedEventId, OwnedServerName,
+    EventId, OwnedEventId, OwnedServerName, ServerName,
     api::{
         OutgoingRequest,
         federation::{
@@ -67,6 +67,15 @@ pub(in crate::room) enum GatherError {
 }
 
 impl GatherError {
+    /// The same, with the server that was asked.
+    #[must_use]
+    pub fn of(self, server: &ServerName) -> Self {
+        match self {
+            Self::Unavailable(reason) => Self::Unavailable(format!("{server}: {reason}")),
+            other => other,
+        }
+    }
+
     /// The reason for the sender, unless the failure is this server's own.
     pub fn refusal(self) -> Result<String, MatrixError> {
         match self {
@@ -115,13 +124,23 @@ pub(in crate::room) struct Gather<'e> {
 
 impl<'e> Gather<'e> {
     pub fn new(engine: &'e Rc<RoomEngine>, origin: OwnedServerName) -> Result<Self, MatrixError> {
-        let deadline = engine.runtime.platform.now().saturating_add(MAX_TIME_MS);
+        Self::bounded(engine, origin, MAX_TIME_MS, MAX_EVENTS)
+    }
+
+    /// A gathering that may take so many milliseconds, and fetch so many events.
+    pub(super) fn bounded(
+        engine: &'e Rc<RoomEngine>,
+        origin: OwnedServerName,
+        time_ms: u64,
+        events: usize,
+    ) -> Result<Self, MatrixError> {
+        let deadline = engine.runtime.platform.now().saturating_add(time_ms);
         Ok(Self {
             rules: engine.store.rules()?,
             engine,
             origin,
             deadline,
-            left: Cell::new(MAX_EVENTS),
+            left: Cell::new(events),
             is_policy_silent: Cell::new(false),
         })
     }

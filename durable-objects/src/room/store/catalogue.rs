@@ -13,6 +13,7 @@ const REACHED: &str = "SELECT position FROM catalogue";
 const SET_REACHED: &str = "INSERT INTO catalogue (one, position) VALUES (1, ?) \
      ON CONFLICT (one) DO UPDATE SET position = excluded.position";
 const ADD_DATED: &str = "INSERT INTO dated_event (ts, position) VALUES (?, ?) ON CONFLICT DO NOTHING";
+const REMOVE_DATED: &str = "DELETE FROM dated_event WHERE ts = ? AND position = ?";
 const AFTER: &str =
     "SELECT ts, position FROM dated_event WHERE (ts, position) > (?, ?) ORDER BY ts, position LIMIT ?";
 const BEFORE: &str = "SELECT ts, position FROM dated_event WHERE (ts, position) < (?, ?) ORDER BY ts DESC, position DESC LIMIT ?";
@@ -122,6 +123,11 @@ impl Writer<'_> {
     /// Enters an event by its time.
     pub fn add_dated_event(&mut self, ts: u64, position: LogPosition) -> Result<(), DatabaseError> {
         self.db().execute(ADD_DATED, params![ts, position.0])
+    }
+
+    /// Takes out an event that is no longer at `position`.
+    pub fn remove_dated_event(&mut self, ts: u64, position: LogPosition) -> Result<(), DatabaseError> {
+        self.db().execute(REMOVE_DATED, params![ts, position.0])
     }
 
     /// Enters an event of a thread.

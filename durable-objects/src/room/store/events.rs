@@ -49,6 +49,8 @@ const PLACE: &str = "UPDATE event SET generation = ?, auth_events = ?, standing 
 const SET_POSITION: &str = "UPDATE event SET position = ? WHERE nid = ?";
 const CHECKED: &str =
     "UPDATE event SET generation = ?, auth_events = ?, standing = ?, rejection = ? WHERE nid = ?";
+const DECIDE: &str =
+    "UPDATE event SET standing = ?, rejection = ?, state_before = ?, state_after = ? WHERE nid = ?";
 const REDACT: &str = "UPDATE event SET redacted_by = ?, json = ? WHERE nid = ?";
 
 /// What was decided about an event.
@@ -224,6 +226,17 @@ pub struct NewRow<'a> {
     pub txn: Option<&'a Txn>,
 }
 
+/// What was decided about an event.
+#[derive(Debug)]
+pub struct Decision<'a> {
+    /// See [`StoredEvent::standing`].
+    pub standing: Standing,
+    /// See [`StoredEvent::rejection`].
+    pub rejection: Option<&'a str>,
+    /// See [`StoredEvent::states`].
+    pub states: States,
+}
+
 impl Store {
     /// The numbers of up to `limit` events with a place in the DAG, below `before`, the latest first.
     pub fn placed_before(&self, before: u32, limit: u32) -> Result<Vec<EventNid>, DatabaseError> {
@@ -386,10 +399,22 @@ impl Writer<'_> {
         )
     }
 
-    /// Puts an event that was held back into the log.
-    pub fn set_position(&mut self, nid: EventNid, position: LogPosition) -> Result<(), DatabaseError> {
+    /// Notes where an event is in the log: one that was held back, or is taken out.
+    pub fn set_position(
+        &mut self,
+        nid: EventNid,
+        position: Option<LogPosition>,
+    ) -> Result<(), DatabaseError> {
         self.inner.events.borrow_mut().remove(&nid);
-        self.db().execute(SET_POSITION, params![position.0, nid.0])
+        self.db().execute(SET_POSITION, params![position.map(|position| position.0), nid.0])
+    }
+
+    /// Records what was decided about an event in its place, a second time.
+    pub fn decide(&mut self, nid: EventNid, decision: &Decision<'_>) -> Result<(), DatabaseError> {
+        self.inner.events.borrow_mut().remove(&nid);
+        let Decision { standing, rejection, states } = decision;
+        self.db()
+            .execute(DECIDE, params![standing.number(), *rejection, states.before.0, states.after.0, nid.0])
     }
 
     /// Records the outcome for an event that was [`Standing::Unchecked`].

@@ -19,6 +19,7 @@ const BACKWARD: &str = "WHERE position > ? AND position <= ? ORDER BY position D
 const BROADCAST: &str = "WHERE position > ? AND position <= ? AND broadcast = 1 ORDER BY position LIMIT ?";
 const INSERT: &str =
     "INSERT INTO log (position, kind, nid, root, broadcast, subject) VALUES (?, ?, ?, ?, ?, ?)";
+const SET_ROOT: &str = "UPDATE log SET root = ? WHERE position = ?";
 const DELETE: &str = "DELETE FROM log WHERE position = ?";
 
 /// The kinds of log entries.
@@ -183,7 +184,13 @@ impl Writer<'_> {
         )
     }
 
-    /// Takes an entry out that a later one replaces, such as an earlier receipt of the same user.
+    /// Says of an entry that the state after it was another.
+    pub fn set_log_root(&mut self, position: LogPosition, root: StateRoot) -> Result<(), DatabaseError> {
+        self.db().execute(SET_ROOT, params![root.0, position.0])
+    }
+
+    /// Takes an entry out that a later one replaces, such as an earlier receipt of the same user, or that should not
+    /// have come in.
     pub fn delete_log(&mut self, position: LogPosition) -> Result<(), DatabaseError> {
         self.db().execute(DELETE, params![position.0])
     }

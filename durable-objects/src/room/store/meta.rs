@@ -13,13 +13,15 @@ use crate::{
 };
 
 const SELECT: &str = "SELECT room_id, version, create_nid, last_nid, last_position, extremities, root, \
-     joined, invited, woken_position, import_root, horizon FROM room";
+     joined, invited, woken_position, import_root, horizon, is_partial, whole_since FROM room";
 const UPSERT: &str = "INSERT INTO room (one, room_id, version, create_nid, last_nid, last_position, extremities, \
-     root, joined, invited, woken_position, import_root, horizon) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
+     root, joined, invited, woken_position, import_root, horizon, is_partial, whole_since) \
+     VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) \
      ON CONFLICT (one) DO UPDATE SET create_nid = excluded.create_nid, last_nid = excluded.last_nid, \
      last_position = excluded.last_position, extremities = excluded.extremities, root = excluded.root, \
      joined = excluded.joined, invited = excluded.invited, woken_position = excluded.woken_position, \
-     import_root = excluded.import_root, horizon = excluded.horizon";
+     import_root = excluded.import_root, horizon = excluded.horizon, is_partial = excluded.is_partial, \
+     whole_since = excluded.whole_since";
 
 /// What is known of the room as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +51,10 @@ pub struct RoomMeta {
     pub woken_position: LogPosition,
     /// The state gathered by an import that is under way.
     pub import_root: Option<StateRoot>,
+    /// Whether members are missing from the state: it is being fetched.
+    pub is_partial: bool,
+    /// The position at which the state became whole, last; 0 for a room whose state always was.
+    pub whole_since: LogPosition,
 }
 
 impl RoomMeta {
@@ -67,6 +73,8 @@ impl RoomMeta {
             horizon: 0,
             woken_position: LogPosition(0),
             import_root: None,
+            is_partial: false,
+            whole_since: LogPosition(0),
         }
     }
 
@@ -87,6 +95,8 @@ impl RoomMeta {
             woken_position: LogPosition(row.get(9)?),
             import_root: row.get::<Option<u32>>(10)?.map(StateRoot),
             horizon: row.get(11)?,
+            is_partial: row.get(12)?,
+            whole_since: LogPosition(row.get(13)?),
         })
     }
 }
@@ -138,6 +148,8 @@ impl Writer<'_> {
                 meta.woken_position.0,
                 meta.import_root.map(|root| root.0),
                 meta.horizon,
+                meta.is_partial,
+                meta.whole_since.0,
             ],
         )?;
         *self.inner.meta.borrow_mut() = Some(Rc::new(meta));

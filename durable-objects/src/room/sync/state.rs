@@ -11,7 +11,7 @@ use std::{
 
 use selvedge_protocol::{
     nid::{EventNid, StateKeyNid},
-    state_tree,
+    state_tree::{self, StateRoot},
 };
 
 use super::{Pull, State, Timeline, lets_through};
@@ -34,7 +34,7 @@ impl Pull<'_> {
     pub fn changes(&self, timeline: &Timeline) -> Result<Changes, DatabaseError> {
         let store = &self.engine.store;
         let (known, now) = (self.known_root()?, self.state_at_end()?.root());
-        let is_new = known == state_tree::StateRoot::EMPTY;
+        let is_new = known == StateRoot::EMPTY;
         let mut changes = Changes { any_member: is_new, ..Changes::default() };
         if known == now {
             return Ok(changes);
@@ -48,16 +48,40 @@ impl Pull<'_> {
             }
             return Ok(changes);
         }
-        for difference in state_tree::diff(store, known, now)? {
+        let mut before = known;
+        if self.is_lazy() && self.true_root()? != known {
+            // Members of whom the client was not told, for they were not known, are still there for it to ask for.
+            before = self.true_root()?;
+            self.add_changes_of_other_state(known, now, &mut changes)?;
+            changes.any_member = true;
+        }
+        for difference in state_tree::diff(store, before, now)? {
             if let Some(nid) = difference.right {
                 changes.events.insert(difference.key, nid);
             }
         }
         if !is_new {
             let of_timeline = timeline.events.iter().any(|event| event.pdu.event_type() == MEMBER);
-            changes.any_member = of_timeline || self.has_member(changes.events.values())?;
+            changes.any_member |= of_timeline || self.has_member(changes.events.values())?;
         }
         Ok(changes)
+    }
+
+    fn add_changes_of_other_state(
+        &self,
+        known: StateRoot,
+        now: StateRoot,
+        changes: &mut Changes,
+    ) -> Result<(), DatabaseError> {
+        let store = &self.engine.store;
+        let (known, now) = (State::at(store, known), State::at(store, now));
+        for key in store.keys_of_other_types(MEMBER)? {
+            let nid = now.nid(key)?;
+            if nid != known.nid(key)? {
+                changes.events.extend(nid.map(|nid| (key, nid)));
+            }
+        }
+        Ok(())
     }
 
     fn has_member<'e>(&self, mut nids: impl Iterator<Item = &'e EventNid>) -> Result<bool, DatabaseError> {
@@ -116,7 +140,7 @@ impl Pull<'_> {
         let mut users: BTreeSet<&str> =
             timeline.events.iter().map(|event| event.pdu.sender().as_str()).collect();
         users.extend(heroes.iter().map(String::as_str));
-        if self.known_root()? == state_tree::StateRoot::EMPTY {
+        if self.known_root()? == StateRoot::EMPTY {
             users.insert(self.asked.reader.user_id.as_str());
         }
         for user in users {
@@ -124,6 +148,16 @@ impl Pull<'_> {
             let Some(nid) = now.nid(key)? else { continue };
             if wanted.insert(key, nid).is_none() {
                 unchanged.insert(nid);
+            }
+        }
+        // Of those whom the state lacks, for not all of it is here, the one that the event names.
+        for event in timeline.events.iter().filter(|_| self.meta.is_partial) {
+            let Some(key) = self.engine.store.key(MEMBER, event.pdu.sender().as_str())? else { continue };
+            if now.nid(key)?.is_none()
+                && let Some(member) = now.member_of_sender(event)?
+                && wanted.insert(key, member.nid).is_none()
+            {
+                unchanged.insert(member.nid);
             }
         }
         Ok(self.already_sent(unchanged))

@@ -29,7 +29,7 @@ fn events_that_cite_each_other_in_a_circle_are_rejected() {
     for piece in a.send_join_answer(&join, 7) {
         b.room.import(&b.server, &piece).unwrap();
     }
-    let _ = b.room.finish_import(&b.server, &b.verified(&join)).unwrap();
+    let _ = b.room.finish_import(&b.server, &b.verified(&join), None).unwrap();
     for event in &circle {
         assert_eq!(b.standing(&event.event_id().to_owned()), Some(Standing::Rejected));
     }

@@ -54,7 +54,7 @@ impl Joining {
 
     fn finish(&self, token: u64) -> Result<(), u16> {
         let join = verified(self.room.join("user", SERVER_NAME, 1_000_000));
-        let command = FinishImport { token, join: CheckedEvent::new(join).unwrap() };
+        let command = FinishImport { token, join: CheckedEvent::new(join).unwrap(), without_members: None };
         self.world.call(&self.room.room_id, &command).map_err(|error| error.status)
     }
 }

@@ -126,13 +126,28 @@ impl Peer {
         content: &str,
         levels: &Pdu,
     ) -> Pdu {
+        let key = ("m.room.member".to_owned(), self.user(name).to_string());
+        let member = peer.state().get(&key).map(|id| peer.pdu(id));
+        let claims: Vec<_> = member.iter().collect();
+        self.forge_claiming(&claims, peer, name, (event_type, state_key, content), levels)
+    }
+
+    /// The same, with these member events as what authorises it.
+    pub fn forge_claiming(
+        &self,
+        claims: &[&Pdu],
+        peer: &Self,
+        name: &str,
+        (event_type, state_key, content): (&str, Option<&str>, &str),
+        levels: &Pdu,
+    ) -> Pdu {
         let user = self.user(name);
         let state = peer.state();
         let known =
             |event_type: &str, key: &str| state.get(&(event_type.to_owned(), key.to_owned())).cloned();
         let mut auth = vec![levels.event_id().to_owned()];
-        auth.extend(known("m.room.member", user.as_str()));
-        if event_type == "m.room.member" {
+        auth.extend(claims.iter().map(|claim| claim.event_id().to_owned()));
+        if event_type == "m.room.member" && content == member("join") {
             auth.extend(known("m.room.join_rules", ""));
         }
         if !self.rules.authorization.room_create_event_id_as_room_id {
@@ -213,6 +228,72 @@ impl Peer {
         pieces
     }
 
+    /// Joins by `make_join` and `send_join`, with an answer that leaves members out; the join.
+    pub fn join_partially(&self, resident: &Self, name: &str) -> Pdu {
+        let join = resident.make_join(self, name);
+        let received = resident.receive_as(&join, true, None).unwrap();
+        assert!(matches!(received, Received::Accepted(_)), "{received:?}");
+        self.try_import_partially(resident, &join).unwrap();
+        join
+    }
+
+    /// Takes in an answer to `send_join` for `join` that leaves members out.
+    pub fn try_import_partially(&self, resident: &Self, join: &Pdu) -> Result<(), ImportError> {
+        let id = join.event_id().to_owned();
+        self.room.begin_import(&self.server, join.room_id().to_owned(), self.version.clone())?;
+        let (mut state, _) = resident.state_before(&id);
+        state.retain(|event| event.event_type() != "m.room.member");
+        let chain = resident.auth_chain(&[&state[..], std::slice::from_ref(join)].concat());
+        let verified = |events: &[Pdu]| events.iter().map(|event| self.verified(event)).collect();
+        self.room.import(&self.server, &Piece { auth_chain: verified(&chain), state: verified(&state) })?;
+        let servers = resident.servers_before(&id);
+        self.room.finish_import(&self.server, &self.verified(join), Some(&servers)).map(drop)
+    }
+
+    /// The servers that take part before an event.
+    fn servers_before(&self, id: &OwnedEventId) -> Vec<OwnedServerName> {
+        let members = self.state_before(id).0;
+        let joined = members.iter().filter(|event| {
+            event.event_type() == "m.room.member"
+                && event.content_str("membership").as_deref() == Some("join")
+        });
+        let servers = joined.map(|event| {
+            let user = event.state_key().unwrap();
+            <&ruma::UserId>::try_from(user).unwrap().server_name().to_owned()
+        });
+        servers.collect::<BTreeSet<_>>().into_iter().collect()
+    }
+
+    /// What authorises events.
+    pub fn auth_chain(&self, of: &[Pdu]) -> Vec<Pdu> {
+        let store = &self.room.store;
+        let nids = of.iter().map(|event| Ok(store.find_nid(event.event_id()).unwrap().unwrap()));
+        let chain = graph::auth_chain(store, nids).unwrap();
+        chain.into_iter().map(|nid| (*store.event(nid).unwrap().pdu).clone()).collect()
+    }
+
+    /// Takes in the rest of the state, from one who has all of it.
+    pub fn complete_from(&self, resident: &Self) {
+        self.try_complete_from(resident).unwrap();
+    }
+
+    pub fn try_complete_from(&self, resident: &Self) -> Result<(), CommitError> {
+        while let Some(join) = self.room.store.awaited_join()? {
+            let id = self.room.store.event_id(join)?;
+            let (state, chain) = resident.state_before(&id);
+            self.try_outliers(&[chain, state.clone()].concat())?;
+            let ids: Vec<_> = state.iter().map(|event| event.event_id().to_owned()).collect();
+            let root = self.room.root_of(&self.server, &ids)?.expect("the state was just stored");
+            assert_eq!(self.room.settle_join(&self.server, join, root)?, None);
+        }
+        self.room.make_whole(&self.server).map(drop)
+    }
+
+    /// Whether members are missing from the state.
+    pub fn is_partial(&self) -> bool {
+        self.find_meta().unwrap().is_some_and(|meta| meta.is_partial)
+    }
+
     pub fn import_from(&self, resident: &Self, join: &Pdu, size: usize) {
         self.try_import_from(resident, join, size).unwrap();
     }
@@ -223,7 +304,7 @@ impl Peer {
         for piece in resident.send_join_answer(join, size) {
             self.room.import(&self.server, &piece)?;
         }
-        self.room.finish_import(&self.server, &self.verified(join)).map(drop)
+        self.room.finish_import(&self.server, &self.verified(join), None).map(drop)
     }
 
     /// The event as another server gets it, verified.

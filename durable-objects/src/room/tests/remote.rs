@@ -286,7 +286,7 @@ fn an_import_takes_events_in_any_order() {
             piece.auth_chain.reverse();
             b.room.import(&b.server, &piece).unwrap();
         }
-        let _ = b.room.finish_import(&b.server, &b.verified(&join)).unwrap();
+        let _ = b.room.finish_import(&b.server, &b.verified(&join), None).unwrap();
         assert_eq!(a.state(), b.state());
     }
 }
@@ -303,12 +303,12 @@ fn an_import_without_the_create_event_or_with_a_forbidden_join_fails() {
     };
     let c = Peer::joining("c.test", &a);
     c.room.begin_import(&c.server, join.room_id().to_owned(), c.version.clone()).unwrap();
-    let error = c.room.finish_import(&c.server, &c.verified(&join)).unwrap_err();
+    let error = c.room.finish_import(&c.server, &c.verified(&join), None).unwrap_err();
     assert!(matches!(error, ImportError::NoCreate));
     c.room.begin_import(&c.server, join.room_id().to_owned(), c.version.clone()).unwrap();
     let state = a.state().into_values().map(|id| a.verified(&a.pdu(&id))).collect();
     c.room.import(&c.server, &crate::room::commit::Piece { auth_chain: vec![], state }).unwrap();
-    let error = c.room.finish_import(&c.server, &c.verified(&join)).unwrap_err();
+    let error = c.room.finish_import(&c.server, &c.verified(&join), None).unwrap_err();
     assert!(matches!(error, ImportError::JoinForbidden(_)), "{error}");
     assert!(c.room.store.meta().unwrap().extremities.is_empty());
     drop((b, ban));

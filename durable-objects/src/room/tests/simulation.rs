@@ -93,7 +93,11 @@ impl Simulation {
                 0..40 => self.act(),
                 40..90 => self.deliver_some(),
                 90..94 => self.network.partition(&mut self.chance),
-                94..97 => self.network.mend(),
+                94..96 => self.network.mend(),
+                96..98 => {
+                    let peer = self.chance.below(self.peers.len());
+                    self.complete(peer);
+                }
                 _ => {
                     let peer = self.chance.below(self.peers.len());
                     self.crash(peer);
@@ -101,6 +105,9 @@ impl Simulation {
             }
         }
         self.network.mend();
+        while let Some(peer) = (0..self.peers.len()).find(|index| self.peers[*index].is_partial()) {
+            self.complete(peer);
+        }
         self.heal();
         self.judge();
     }

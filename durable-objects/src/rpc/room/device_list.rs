@@ -21,7 +21,16 @@ pub struct OtherServers {
     /// A user of this server.
     pub user_id: OwnedUserId,
 }
-command!(OtherServers to Room -> Vec<OwnedServerName>);
+command!(OtherServers to Room -> ServersOfRoom);
+
+/// The answer to [`OtherServers`].
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct ServersOfRoom {
+    /// The servers.
+    pub servers: Vec<OwnedServerName>,
+    /// Whether the room was joined without its members, which are not known yet: it is a large one.
+    pub is_partial: bool,
+}
 
 /// Which of these users are joined, while a user of this server is?
 #[derive(Debug, Serialize, Deserialize)]

@@ -1,6 +1,6 @@
 //! Joining a room that this server takes no part in.
 
-use ruma::RoomVersionId;
+use ruma::{OwnedServerName, RoomVersionId};
 use serde::{Deserialize, Serialize};
 
 use super::CheckedEvent;
@@ -59,5 +59,8 @@ pub struct FinishImport {
     pub token: u64,
     /// The join.
     pub join: CheckedEvent,
+    /// When members were left out of the state: the servers that are said to take part, first the one to ask for the
+    /// rest.
+    pub without_members: Option<Vec<OwnedServerName>>,
 }
 command!(FinishImport to Room -> ());

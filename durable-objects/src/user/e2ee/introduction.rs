@@ -44,53 +44,61 @@ impl UserEngine {
         while let Some(room_id) = pending.pop_first() {
             let room = OwnedRoomId::try_from(room_id.as_str());
             let room = room.map_err(|_| DatabaseError::corrupt("room id"))?;
-            let mut servers = self.servers_of([room].into_iter(), None).await?;
+            let (mut servers, is_partial) = self.servers_of([room].into_iter(), None).await?;
             if !servers.is_empty() {
                 let joined = self.memberships().of_kinds(&[MembershipState::Join])?;
                 let others = joined.into_iter().map(|row| row.room_id);
                 let others =
                     others.filter(|other| *other.as_str() != *room_id && !pending.contains(other.as_str()));
-                let known = self.servers_of(others, Some(&servers)).await?;
+                let (known, _) = self.servers_of(others, Some(&servers)).await?;
                 servers.retain(|server| !known.contains(server));
-                self.tell_servers(servers, self.introduction()?).await?;
+                // For the many servers of a large room, devices that have no keys are not worth a message to each.
+                self.tell_servers(servers, self.introduction(is_partial)?).await?;
             }
             self.runtime.db.execute(DELETE, params![&room_id])?;
         }
         Ok(())
     }
 
-    /// The other servers in rooms of the user; once all that are `wanted` are found, no more rooms are asked.
+    /// The other servers in rooms of the user, and whether these are not all; once all that are `wanted` are found, no
+    /// more rooms are asked.
     async fn servers_of(
         &self,
         rooms: impl Iterator<Item = OwnedRoomId>,
         wanted: Option<&BTreeSet<OwnedServerName>>,
-    ) -> Result<BTreeSet<OwnedServerName>, MatrixError> {
+    ) -> Result<(BTreeSet<OwnedServerName>, bool), MatrixError> {
         let command = OtherServers { user_id: self.user_id()? };
         let calls = stream::iter(rooms).map(|room_id| {
             let command = &command;
             async move { rpc::call(self.runtime.platform.as_ref(), &room_id, command).await }
         });
         let mut answers = calls.buffer_unordered(CONCURRENCY);
-        let mut servers = BTreeSet::new();
+        let (mut servers, mut is_partial) = (BTreeSet::new(), false);
         while let Some(answer) = answers.next().await {
             match answer {
                 Err(error) if error.status < 500 => {}
-                answer => servers.extend(answer?),
+                answer => {
+                    let of_room = answer?;
+                    servers.extend(of_room.servers);
+                    is_partial |= of_room.is_partial;
+                }
             }
             if wanted.is_some_and(|wanted| wanted.is_subset(&servers)) {
                 break;
             }
         }
-        Ok(servers)
+        Ok((servers, is_partial))
     }
 
     /// All devices as a chain of updates. Its ids are of no other update; it begins anew, which tells the receiver that
     /// it has nothing from before.
-    fn introduction(&self) -> Result<Vec<OutboundEdu>, MatrixError> {
+    /// `with_keys`: only those that have keys.
+    fn introduction(&self, with_keys: bool) -> Result<Vec<OutboundEdu>, MatrixError> {
         let db = self.runtime.db.as_ref();
         let user_id = self.user_id()?;
         let keys = self.query_keys(QueryKeys { devices: Vec::new(), is_own: false })?;
-        let devices = self.list_devices(ListDevices {})?;
+        let mut devices = self.list_devices(ListDevices {})?;
+        devices.retain(|device| !with_keys || keys.devices.contains_key(&device.device_id));
         let mut stream = Stream::load(db)?;
         let mut edus = Vec::new();
         let mut previous = None;

@@ -143,7 +143,8 @@ impl Simulation {
     fn join_from_outside(&mut self, joining: usize) {
         let alive = self.alive();
         let resident = alive[self.chance.below(alive.len())];
-        if resident == joining || !self.network.connects(resident, joining) {
+        let is_partial = self.peers[resident].is_partial();
+        if resident == joining || is_partial || !self.network.connects(resident, joining) {
             return;
         }
         let name = USERS[self.chance.below(USERS.len())];
@@ -155,7 +156,12 @@ impl Simulation {
             self.peers[joining].crash.plan(statements);
         }
         let size = 1 + self.chance.below(30);
-        let imported = self.peers[joining].try_import_from(&self.peers[resident], &join, size);
+        let (peer, resident_peer) = (&self.peers[joining], &self.peers[resident]);
+        let imported = if self.chance.percent(40) {
+            peer.try_import_partially(resident_peer, &join)
+        } else {
+            peer.try_import_from(resident_peer, &join, size)
+        };
         let crashed = self.peers[joining].crash.avert();
         if let Err(error) = imported {
             assert!(crashed, "s{joining} cannot join: {error}");

@@ -59,6 +59,10 @@ impl Simulation {
         if prevs.is_empty() {
             return self.peers[to].receive_as(pdu, false, None);
         }
+        if self.peers[from].is_partial() {
+            // Servers that do not have all of a state tell none.
+            return Ok(Received::Unconnected);
+        }
         let (state, chain) = self.peers[from].state_before(&pdu.event_id().to_owned());
         self.peers[to].try_outliers(&[chain, state.clone()].concat())?;
         let ids: Vec<OwnedEventId> = state.iter().map(|event| event.event_id().to_owned()).collect();
@@ -67,16 +71,48 @@ impl Simulation {
         peer.receive_as(pdu, false, Some(root))
     }
 
+    /// A server that joined without members fetches them, if anyone can be asked.
+    pub(super) fn complete(&mut self, to: usize) {
+        if !self.peers[to].is_partial() {
+            return;
+        }
+        let join = self.peers[to].room.store.awaited_join().unwrap();
+        let join = join.map(|join| self.peers[to].room.store.event_id(join).unwrap());
+        let alive = self.alive();
+        let can_tell = |index: &&usize| {
+            let peer = &self.peers[**index];
+            let has_join = || {
+                let join = join.as_ref().map(|join| peer.room.store.find_event(join).unwrap());
+                join.is_none_or(|event| event.is_some_and(|event| !event.is_outlier()))
+            };
+            **index != to && !peer.is_partial() && self.network.connects(**index, to) && has_join()
+        };
+        let Some(from) = alive.iter().find(can_tell).copied() else { return };
+        if self.chance.percent(30) {
+            let statements = u32::try_from(self.chance.below(1_500)).unwrap();
+            self.peers[to].crash.plan(statements);
+        }
+        let completed = self.peers[to].try_complete_from(&self.peers[from]);
+        let crashed = self.peers[to].crash.avert();
+        self.say(|| format!("s{to} gets all of the state of s{from}: {completed:?}"));
+        if let Err(error) = completed {
+            assert!(crashed, "s{to} cannot complete the state: {error}");
+            self.crash(to);
+        }
+    }
+
     /// Fetches the history that a server lacks, as if a client paged through all of it.
     pub(super) fn backfill(&mut self, to: usize) {
         for _ in 0..100 {
             let store = &self.peers[to].room.store;
-            let wanted = store.backward_extremities(LogPosition(1 << 52), 10).unwrap();
-            let Some(first) = wanted.first() else { return };
-            let has_it = |index: &usize| {
-                *index != to && graph::find_served(&self.peers[*index].room.store, first).unwrap().is_some()
+            let mut wanted = store.backward_extremities(LogPosition(1 << 52), 10).unwrap();
+            let has = |index: usize, id: &OwnedEventId| {
+                index != to && graph::find_served(&self.peers[index].room.store, id).unwrap().is_some()
             };
-            let from = (0..self.peers.len()).find(has_it).expect("somebody has it");
+            // What every server rejects that has it, none gives.
+            wanted.retain(|id| (0..self.peers.len()).any(|index| has(index, id)));
+            let Some(first) = wanted.first() else { return };
+            let from = (0..self.peers.len()).find(|index| has(*index, first)).expect("somebody has it");
             let store = &self.peers[from].room.store;
             let mut events: Vec<Pdu> = graph::backfill(store, &wanted, 20)
                 .unwrap()
