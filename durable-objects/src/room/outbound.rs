@@ -20,8 +20,8 @@ impl RoomEngine {
         self: &Rc<Self>,
         command: PullForServer,
     ) -> Result<PulledForServer, MatrixError> {
-        self.pulled_by_server(&command.server);
         let Some(meta) = self.store.find_meta()? else { return Ok(nothing(command.after)) };
+        self.pulled_by_server(&command.server, meta.last_position);
         let Some(server) = self.store.server(&command.server)? else {
             return Ok(nothing(meta.last_position));
         };

@@ -12,7 +12,7 @@ mod residents;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     future::Future,
     rc::Rc,
 };
@@ -58,6 +58,8 @@ pub(super) struct Wakes {
     users: RefCell<BTreeSet<OwnedUserId>>,
     /// Servers that were woken and have not fetched since.
     servers: RefCell<BTreeSet<OwnedServerName>>,
+    /// Servers that have fetched, and up to where; those that the log has left behind are forgotten by the next wake.
+    fetched: RefCell<BTreeMap<OwnedServerName, LogPosition>>,
     /// Who of other servers came or left, and was not told of yet.
     residents: RefCell<ResidentChanges>,
     /// Membership changes that are not told yet.
@@ -140,9 +142,12 @@ impl RoomEngine {
         self.wakes.users.borrow_mut().remove(user_id);
     }
 
-    /// The server's queue has fetched from the log: it is woken again when it grows.
-    pub fn pulled_by_server(&self, server: &ServerName) {
+    /// The server's queue has fetched from the log up to `position`: it is woken again when it grows beyond.
+    ///
+    /// It must not be woken for what it has. It would not fetch again, and so would count as awake for ever.
+    pub fn pulled_by_server(&self, server: &ServerName, position: LogPosition) {
         self.wakes.servers.borrow_mut().remove(server);
+        self.wakes.fetched.borrow_mut().insert(server.to_owned(), position);
     }
 
     /// Finishes a wake that a crash cut short. Looks for one once after each start.
@@ -248,10 +253,11 @@ impl RoomEngine {
         let mut is_done = true;
         let mut after = String::new();
         let woken = self.store.meta()?.woken_position;
+        self.wakes.fetched.borrow_mut().retain(|_, fetched| *fetched >= position);
         let mut page = self.store.servers_left_since(woken)?;
         loop {
             let names = page.iter().map(|server| server.name.clone());
-            let asleep = names.filter(|name| !self.wakes.servers.borrow().contains(name)).collect();
+            let asleep = names.filter(|name| !self.is_server_awake(name, position)).collect();
             let lost = call_each(asleep, |server: OwnedServerName| async move {
                 remember(&self.wakes.servers, server.clone());
                 let room_id = self.room_id()?;
@@ -266,6 +272,11 @@ impl RoomEngine {
             let Some(end) = page.last() else { return Ok(is_done) };
             end.name.as_str().clone_into(&mut after);
         }
+    }
+
+    fn is_server_awake(&self, name: &ServerName, position: LogPosition) -> bool {
+        self.wakes.servers.borrow().contains(name)
+            || self.wakes.fetched.borrow().get(name).is_some_and(|fetched| *fetched >= position)
     }
 
     /// Tells users of this server of their own memberships; those who could not be told are kept.

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use ruma::RoomVersionId;
+use futures_util::FutureExt;
+use ruma::{RoomVersionId, ServerName};
 
 use super::fixture::{Fixture, content, user};
 use crate::{
@@ -10,6 +11,7 @@ use crate::{
     engine, params,
     platform::{ActorKind, ActorName},
     room::{RoomEngine, commit::NewEvent},
+    rpc::room::{LogPosition, PullForServer},
 };
 
 impl Fixture {
@@ -18,6 +20,12 @@ impl Fixture {
         let (_, effects) = self.commit(event).unwrap();
         self.room.wake(effects);
         self.settled_calls()
+    }
+
+    fn fetch_for(&self, server: &ServerName) -> LogPosition {
+        let after = LogPosition(0);
+        let pull = PullForServer { server: server.to_owned(), after, limit: 50, catch_up: false };
+        self.room.pull_for_server(pull).now_or_never().unwrap().unwrap().position
     }
 
     fn settled_calls(&self) -> Vec<(String, &'static str)> {
@@ -62,10 +70,25 @@ fn servers_are_woken_for_what_this_server_must_give_them_also_when_they_have_jus
     let join = NewEvent::state(user("x:far.test"), "m.room.member", "@x:far.test", content("join"));
     let calls = fixture.commit_and_wake(join);
     assert_eq!(woken_by(&calls, "RoomChanged").last().unwrap(), "RemoteServer far.test");
-    fixture.room.pulled_by_server(ruma::server_name!("far.test"));
+    fixture.fetch_for(ruma::server_name!("far.test"));
     let kick = NewEvent::state(user("creator"), "m.room.member", "@x:far.test", content("leave"));
     let calls = fixture.commit_and_wake(kick);
     assert!(woken_by(&calls, "RoomChanged").contains(&"RemoteServer far.test".to_owned()), "{calls:?}");
+}
+
+#[test]
+fn a_server_that_has_fetched_what_a_wake_is_about_is_woken_by_the_next() {
+    let fixture = Fixture::new(RoomVersionId::V11);
+    let join = NewEvent::state(user("x:far.test"), "m.room.member", "@x:far.test", content("join"));
+    let _ = fixture.commit_and_wake(join);
+    let far = ruma::server_name!("far.test");
+    let (_, effects) = fixture.commit(message()).unwrap();
+    // Its queue had a reason of its own to ask, just before it would have been woken.
+    assert_eq!(fixture.fetch_for(far), fixture.room.store.meta().unwrap().last_position);
+    fixture.room.wake(effects);
+    let queue = "RemoteServer far.test".to_owned();
+    assert!(!woken_by(&fixture.settled_calls(), "RoomChanged").contains(&queue));
+    assert!(woken_by(&fixture.commit_and_wake(message()), "RoomChanged").contains(&queue));
 }
 
 #[test]
