@@ -1,5 +1,6 @@
 //! Events that other servers send `[S-S §5]`: gathered until they connect, then committed.
 
+mod ends;
 mod gather;
 mod history;
 mod missing;
@@ -67,6 +68,9 @@ impl RoomEngine {
                 Ok(event) => self.receive_one(&gather, event).await?,
                 Err(error) => Some(error.to_string()),
             });
+        }
+        if let Err(error) = self.tie_ends().await {
+            crate::log::warn("inbound", &format!("the ends of the history are left loose: {error}"));
         }
         Ok(outcomes)
     }

@@ -9,7 +9,7 @@ use ruma::{
     events::room::member::MembershipState,
     room::{AllowRule, JoinRule},
 };
-use selvedge_protocol::auth::{AuthState, Level};
+use selvedge_protocol::auth::{AuthState, Level, PowerLevels};
 use serde_json::{Value, json};
 
 use super::membership::member_event;
@@ -25,7 +25,7 @@ use crate::{
 
 /// How many rooms are asked whether they vouch for a user.
 const MAX_ALLOWED_ROOMS: usize = 50;
-/// How many local members are looked at for one who may invite.
+/// How many local members are looked at for one with some power.
 const MAX_CANDIDATES: u32 = 500;
 
 impl RoomEngine {
@@ -113,8 +113,17 @@ impl RoomEngine {
 
     /// A joined user of this server with the power to invite, who stands for those who join a restricted room.
     pub(in crate::room) fn find_authoriser(&self) -> Result<Option<OwnedUserId>, DatabaseError> {
+        self.find_local_user(|levels, user| {
+            matches!((levels.user(user), levels.level(Level::Invite)), (Ok(power), Ok(needed)) if power >= needed)
+        })
+    }
+
+    /// A joined user of this server with the power that is wanted, among the first ones.
+    pub(in crate::room) fn find_local_user(
+        &self,
+        is_able: impl Fn(&PowerLevels, &UserId) -> bool,
+    ) -> Result<Option<OwnedUserId>, DatabaseError> {
         let Ok(levels) = State::current(&self.store)?.power_levels()? else { return Ok(None) };
-        let Ok(needed) = levels.level(Level::Invite) else { return Ok(None) };
         let mut after = String::new();
         let mut seen = 0_u32;
         while seen < MAX_CANDIDATES {
@@ -122,7 +131,7 @@ impl RoomEngine {
             let Some(last) = page.last() else { break };
             last.as_str().clone_into(&mut after);
             seen = seen.saturating_add(100);
-            let able = page.into_iter().find(|user| levels.user(user).is_ok_and(|power| power >= needed));
+            let able = page.into_iter().find(|user| is_able(&levels, user));
             if able.is_some() {
                 return Ok(able);
             }

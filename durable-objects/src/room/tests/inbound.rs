@@ -167,6 +167,27 @@ fn history_without_end_is_given_up() {
 }
 
 #[test]
+fn a_server_that_makes_many_ends_does_not_make_the_room_slow() {
+    let story = Story::new(|_, _, _| None);
+    let levels = story.a.pdu(&story.a.state()[&("m.room.power_levels".to_owned(), String::new())]);
+    let creator = story.a.user("creator");
+    for transaction in 0..6 {
+        let forks: Vec<_> = (0..50)
+            .map(|index| {
+                let content = json!({"membership": "join", "displayname": format!("{transaction} {index}")});
+                let (key, content) = (Some(creator.as_str()), content.to_string());
+                story.a.forge("creator", "m.room.member", key, &content, &levels)
+            })
+            .collect();
+        assert!(story.send(&forks.iter().collect::<Vec<_>>()).iter().all(Option::is_none));
+        assert!(forks.iter().all(|fork| story.is_here(fork)));
+        assert!(story.b.extremities().len() <= 50, "{}", story.b.extremities().len());
+    }
+    let own = story.b.message("bob", "the room goes on");
+    assert!(story.is_here(&own));
+}
+
+#[test]
 fn slow_answers_are_waited_for_for_a_while_only() {
     let world: Rc<RefCell<Weak<World>>> = Rc::default();
     let clock = Rc::clone(&world);
