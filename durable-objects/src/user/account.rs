@@ -108,6 +108,7 @@ impl UserEngine {
             let keep = command.keep.as_ref().map(|device| device.as_str());
             let mut devices = self.device_ids()?;
             devices.retain(|device| Some(device.as_str()) != keep);
+            self.forget_short_lived_tokens()?;
             self.remove_devices(&devices)
         })
     }
@@ -126,6 +127,7 @@ impl UserEngine {
             self.erase_cross_signing()?;
             self.erase_backups()?;
             self.begin_room_task(RoomTask::Leave)?;
+            self.forget_short_lived_tokens()?;
             self.remove_devices(&self.device_ids()?)
         })?;
         self.work_in_rooms().await

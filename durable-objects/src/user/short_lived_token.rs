@@ -5,7 +5,7 @@ use ruma::OwnedUserId;
 
 use super::UserEngine;
 use crate::{
-    database::DatabaseExt,
+    database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
     rpc::user::{CheckOpenIdToken, IssueLoginToken, IssueOpenIdToken, IssuedToken, LogInWithToken, LoggedIn},
@@ -22,6 +22,7 @@ const MAX_TOKENS: u64 = 100;
 const FORGET_EXPIRED: &str = "DELETE FROM short_lived_token WHERE expires_ts <= ?";
 const FORGET_OLDEST: &str = "DELETE FROM short_lived_token WHERE hash IN
     (SELECT hash FROM short_lived_token ORDER BY expires_ts DESC LIMIT -1 OFFSET ?)";
+const FORGET_ALL: &str = "DELETE FROM short_lived_token";
 const INSERT: &str = "INSERT INTO short_lived_token (hash, expires_ts) VALUES (?, ?)";
 const VALID: &str = "SELECT 1 FROM short_lived_token WHERE hash = ? AND expires_ts > ?";
 const TAKE: &str = "DELETE FROM short_lived_token WHERE hash = ? AND expires_ts > ? RETURNING 1";
@@ -52,9 +53,17 @@ impl UserEngine {
         command: CheckOpenIdToken,
     ) -> Result<Option<OwnedUserId>, MatrixError> {
         let Ok(hash) = URL_SAFE_NO_PAD.decode(&command.token_hash) else { return Ok(None) };
+        if self.account()?.is_none_or(|account| account.is_deactivated || account.is_locked) {
+            return Ok(None);
+        }
         let now = self.runtime.platform.now();
         let valid = self.runtime.db.query_first(VALID, params![&hash, now], |_| Ok(()))?;
         valid.map(|()| self.user_id()).transpose()
+    }
+
+    /// Takes back what was handed on, with the sessions that handed it on. In a transaction of the caller.
+    pub(super) fn forget_short_lived_tokens(&self) -> Result<(), DatabaseError> {
+        self.runtime.db.execute(FORGET_ALL, params![])
     }
 
     pub(super) fn log_in_with_token(&self, command: LogInWithToken) -> Result<LoggedIn, MatrixError> {

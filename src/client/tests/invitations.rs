@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::rooms::{create, path};
-use crate::testing::Client;
+use crate::testing::{Client, Neighbours};
 
 fn set_account_data(client: &Client, kind: &str, content: Value) {
     client.ok("PUT", &format!("/_matrix/client/v3/user/{}/account_data/{kind}", client.user_id), content);
@@ -34,6 +34,28 @@ fn who_blocks_invitations_gets_none_and_sees_none() {
     set_account_data(&bob, "m.invite_permission_config", json!({}));
     assert_eq!(invitations(&bob, "").0, 1);
     bob.ok("POST", &path(&room, "join"), Value::Null);
+}
+
+#[test]
+fn who_blocks_invitations_gets_none_from_other_servers() {
+    let servers = Neighbours::new();
+    let alice = servers.clients[0].register("alice");
+    let bob = servers.clients[1].register("bob");
+    set_account_data(&bob, "m.invite_permission_config", json!({"default_action": "block"}));
+    let room = create(&alice, json!({"preset": "private_chat"}));
+    let invite = json!({"user_id": bob.user_id});
+    let code = "M_INVITE_BLOCKED";
+    alice.refused("POST", &path(&room, "invite"), invite.clone(), 403, code);
+    alice.refused("POST", "/_matrix/client/v3/createRoom", json!({"invite": [bob.user_id]}), 403, code);
+    servers.settle();
+    assert_eq!(invitations(&bob, "").0, 0);
+    // Nothing of it is in the room either.
+    let member = path(&room, &format!("state/m.room.member/{}", bob.user_id));
+    alice.refused("GET", &member, Value::Null, 404, "M_NOT_FOUND");
+    set_account_data(&bob, "m.invite_permission_config", json!({}));
+    alice.ok("POST", &path(&room, "invite"), invite);
+    servers.settle();
+    assert_eq!(invitations(&bob, "").0, 1);
 }
 
 #[test]

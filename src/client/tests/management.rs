@@ -88,6 +88,36 @@ fn an_openid_token_tells_who_gave_it() {
 }
 
 #[test]
+fn an_openid_token_is_good_for_an_hour_and_for_nothing_else() {
+    let alice = Client::registered("alice");
+    let request = "/_matrix/client/v3/user/@alice:selvedge.test/openid/request_token";
+    let token =
+        |client: &Client| client.ok("POST", request, json!({}))["access_token"].as_str().unwrap().to_owned();
+    let issued = token(&alice);
+    let holder = Client { token: Some(issued.clone()), ..alice.clone() };
+    holder.refused("GET", WHOAMI, Value::Null, 401, "M_UNKNOWN_TOKEN");
+    let log_in = json!({"type": "m.login.token", "token": issued});
+    alice.refused("POST", LOGIN, log_in, 403, "M_FORBIDDEN");
+    let anyone = Client { token: None, ..alice.clone() };
+    let userinfo = |token: &str| format!("/_matrix/federation/v1/openid/userinfo?access_token={token}");
+    anyone.ok("GET", &userinfo(&issued), Value::Null);
+    alice.world.advance(3_599_000);
+    anyone.ok("GET", &userinfo(&issued), Value::Null);
+    alice.world.advance(1_000);
+    anyone.refused("GET", &userinfo(&issued), Value::Null, 401, "M_UNKNOWN_TOKEN");
+
+    // A new password ends the sessions, and what they handed on; a closed account vouches for nobody.
+    let issued = token(&alice);
+    let proof = alice.password_stage(PASSWORD);
+    alice.ok("POST", CHANGE, json!({"new_password": "another one", "auth": proof}));
+    anyone.refused("GET", &userinfo(&issued), Value::Null, 401, "M_UNKNOWN_TOKEN");
+    let issued = token(&alice);
+    let proof = alice.password_stage("another one");
+    alice.ok("POST", "/_matrix/client/v3/account/deactivate", json!({"auth": proof}));
+    anyone.refused("GET", &userinfo(&issued), Value::Null, 401, "M_UNKNOWN_TOKEN");
+}
+
+#[test]
 fn a_guest_becomes_a_full_user_under_the_same_name() {
     let client = Client::new();
     let guest = client.with_session(&client.ok("POST", "/_matrix/client/v3/register?kind=guest", json!({})));

@@ -25,11 +25,14 @@ impl Dice {
     }
 }
 
+/// How many messages may be the roots of threads.
+const ROOTS: usize = 3;
+
 /// One random history: the owner, who is always there, changes the history visibility and the membership of others,
 /// and all of them talk.
 fn live(owner: &Client, others: &[Client], dice: &mut Dice, steps: usize) -> String {
     let room_id = create(owner, json!({"preset": "public_chat"}));
-    let mut first = None;
+    let mut roots: Vec<String> = Vec::new();
     for step in 0..steps {
         owner.world.advance(10);
         let other = dice.pick(others);
@@ -50,13 +53,17 @@ fn live(owner: &Client, others: &[Client], dice: &mut Dice, steps: usize) -> Str
             _ => {
                 let speaker = if dice.roll(2) == 0 { owner } else { other };
                 let mut content = json!({"msgtype": "m.text", "body": format!("word {step}")});
-                if let Some(parent) = &first {
-                    content["m.relates_to"] = json!({"rel_type": "m.reference", "event_id": parent});
+                if roots.len() == ROOTS {
+                    let (kind, parent) = match dice.roll(2) {
+                        0 => ("m.reference", &roots[0]),
+                        _ => ("m.thread", dice.pick(&roots)),
+                    };
+                    content["m.relates_to"] = json!({"rel_type": kind, "event_id": parent});
                 }
                 let target = path(&room_id, &format!("send/m.room.message/t{step}"));
                 let (status, answer) = speaker.request("PUT", &target, content);
-                if status == 200 && first.is_none() {
-                    first = Some(answer["event_id"].as_str().unwrap().to_owned());
+                if status == 200 && roots.len() < ROOTS {
+                    roots.push(id(&answer).to_owned());
                 }
             }
         }
@@ -146,6 +153,7 @@ impl Reader<'_> {
         self.check_single_events();
         self.check_timeline();
         self.check_relations();
+        self.check_threads();
         self.check_times();
         self.check_search();
         self.check_sync();
@@ -193,8 +201,49 @@ impl Reader<'_> {
             assert!(matches!(status, 403 | 404), "{page}");
             return;
         }
-        let related = self.messages().into_iter().filter(|event| *event != id(parent));
+        let related =
+            self.messages().into_iter().filter(|event| self.relation(event)["event_id"] == id(parent));
         assert_eq!(ids(&page["chunk"]), related.take(100).collect::<Vec<_>>());
+    }
+
+    /// How an event relates to another.
+    fn relation(&self, event: &str) -> &Value {
+        let event = self.model.0.iter().find(|known| id(known) == event).unwrap();
+        &event["content"]["m.relates_to"]
+    }
+
+    /// Threads whose root may be seen, that with the latest event of all first; and of those in them, the latest that
+    /// may be seen.
+    fn check_threads(&self) {
+        let target = path(self.room_id, "threads?limit=100").replacen("v3", "v1", 1);
+        let (status, page) = self.client.request("GET", &target, Value::Null);
+        if !self.model.may_read(&self.client.user_id) {
+            assert_eq!(status, 403, "{page}");
+            return;
+        }
+        let mut roots: Vec<&str> = Vec::new();
+        let replies = self
+            .model
+            .0
+            .iter()
+            .rev()
+            .filter(|event| event["content"]["m.relates_to"]["rel_type"] == "m.thread");
+        for reply in replies {
+            let root = reply["content"]["m.relates_to"]["event_id"].as_str().unwrap();
+            if self.seen.contains(&root) && !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        assert_eq!(ids(&page["chunk"]), roots);
+        for root in page["chunk"].as_array().unwrap() {
+            let is_in = |event: &&&str| {
+                let relation = self.relation(event);
+                relation["rel_type"] == "m.thread" && relation["event_id"] == root["event_id"]
+            };
+            let latest = self.seen.iter().rev().find(is_in);
+            let shown = &root["unsigned"]["m.relations"]["m.thread"]["latest_event"]["event_id"];
+            assert_eq!(shown.as_str(), latest.copied(), "{root}");
+        }
     }
 
     /// The event nearest to a time is the nearest that may be seen.
