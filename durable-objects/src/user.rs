@@ -50,6 +50,7 @@ pub struct UserEngine {
     sending: Cell<Bucket>,
     /// Whether a room task is being worked at.
     is_working: Cell<bool>,
+    has_taken_up_work: Cell<bool>,
     presence: presence::PresenceMemory,
     volatile: sync::Volatile,
     /// The last position of the sync stream that any client may have; `None` when this is not known.
@@ -75,6 +76,7 @@ impl Engine for UserEngine {
         (30, include_str!("../../schema/user/0030_media.sql")),
         (40, include_str!("../../schema/user/0040_notice_room.sql")),
         (41, include_str!("../../schema/user/0041_pusher.sql")),
+        (50, include_str!("../../schema/user/0050_directory_task.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {
@@ -83,6 +85,7 @@ impl Engine for UserEngine {
             runtime,
             sending: Cell::default(),
             is_working: Cell::default(),
+            has_taken_up_work: Cell::default(),
             presence: presence::PresenceMemory::default(),
             volatile,
             handed_out: Cell::new(None),
@@ -116,6 +119,7 @@ impl Engine for UserEngine {
         }
         self.tell_device_list_news();
         self.share_presence();
+        self.take_up_work();
         reply
     }
 

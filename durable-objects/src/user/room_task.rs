@@ -48,6 +48,8 @@ pub(super) enum RoomTask {
     Profile,
     /// The room is to be left.
     Leave,
+    /// Nothing is to be done there: the user directory is to hear of the user.
+    Directory,
 }
 
 impl RoomTask {
@@ -55,6 +57,7 @@ impl RoomTask {
         match self {
             Self::Profile => "profile",
             Self::Leave => "leave",
+            Self::Directory => "directory",
         }
     }
 }
@@ -72,6 +75,18 @@ impl UserEngine {
     /// [`Self::work_in_rooms`].
     pub(super) fn begin_room_task(&self, task: RoomTask) -> Result<(), DatabaseError> {
         self.runtime.db.execute(BEGIN, params![task.name()])
+    }
+
+    /// Takes up what was not done when the actor ended, once in its life.
+    pub(super) fn take_up_work(self: &Rc<Self>) {
+        if self.has_taken_up_work.replace(true) {
+            return;
+        }
+        match self.next_task() {
+            Ok(None) => {}
+            Ok(Some(_)) => self.work_in_background(),
+            Err(error) => log::error("room task", &error.to_string()),
+        }
     }
 
     /// Does what is to be done, after the request that is under way.
@@ -150,6 +165,7 @@ impl UserEngine {
             let task = match row.get::<String>(0)?.as_str() {
                 "profile" => RoomTask::Profile,
                 "leave" => RoomTask::Leave,
+                "directory" => RoomTask::Directory,
                 other => return Err(DatabaseError::corrupt(format!("room task {other}"))),
             };
             Ok(Progress { task, version: row.get(1)?, done: row.get(2)?, failures: row.get(3)? })
@@ -161,6 +177,7 @@ impl UserEngine {
         let kinds: &[MembershipState] = match progress.task {
             RoomTask::Profile => &[MembershipState::Join],
             RoomTask::Leave => &[MembershipState::Join, MembershipState::Invite, MembershipState::Knock],
+            RoomTask::Directory => &[],
         };
         let rows = self.memberships().of_kinds(kinds)?.into_iter();
         let rooms: BTreeSet<_> = rows.map(|row| (row.room, row.room_id)).collect();
@@ -215,6 +232,7 @@ impl UserEngine {
                 };
                 rpc::call(platform, room_id, &command).await.map(|_| ())
             }
+            RoomTask::Directory => Ok(()),
         }
     }
 
