@@ -44,6 +44,7 @@ impl Engine for DirectoryEngine {
         (21, include_str!("../../schema/directory/0021_third_party_id.sql")),
         (22, include_str!("../../schema/directory/0022_pusher_owner.sql")),
         (30, include_str!("../../schema/directory/0030_destination.sql")),
+        (40, include_str!("../../schema/directory/0040_words_by_character.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {

@@ -1,4 +1,9 @@
 //! What a user typed, as a query of a full-text index (SQLite's FTS5), and the words of a text that it matches.
+//!
+//! The index knows words by what is between them. Chinese, Japanese and Korean have too little of that: their
+//! characters are words of their own to it ([`spaced`]), and what was typed without a space is looked for as a phrase.
+
+use std::borrow::Cow;
 
 /// How many words and phrases count.
 const MAX_PARTS: usize = 32;
@@ -48,7 +53,7 @@ impl Term {
     pub fn query(&self) -> Option<String> {
         let parts = self.0.iter().map(|part| {
             // Within quotes, nothing has a meaning of its own; a NUL would end the query.
-            let text: String = part.text.chars().filter(|char| *char != '\0').collect();
+            let text: String = spaced(&part.text).chars().filter(|char| *char != '\0').collect();
             format!("\"{text}\"{}", if part.is_prefix { " *" } else { "" })
         });
         (!self.0.is_empty()).then(|| parts.collect::<Vec<_>>().join(" AND "))
@@ -69,15 +74,63 @@ impl Term {
                 *may_go_on = part.is_prefix;
             }
         }
-        let matches = |word: &String| {
-            wanted.iter().any(|(wanted, may_go_on)| word == wanted || *may_go_on && word.starts_with(wanted))
+        let matched = |word: String| -> Vec<String> {
+            if word.starts_with(stands_alone) {
+                return wanted
+                    .iter()
+                    .map(|(wanted, _)| wanted.clone())
+                    .filter(|of| word.contains(of))
+                    .collect();
+            }
+            let matches = |(wanted, may_go_on): &(String, bool)| {
+                word == *wanted || *may_go_on && word.starts_with(wanted)
+            };
+            if wanted.iter().any(matches) { vec![word] } else { Vec::new() }
         };
-        words(text).filter(matches).collect()
+        words(text).flat_map(matched).collect()
     }
 }
 
+/// Whether a character is of a script that is written without spaces, or with few: Han, kana, bopomofo, hangul.
+fn stands_alone(char: char) -> bool {
+    matches!(char,
+        '\u{2e80}'..='\u{2fdf}' | '\u{3005}'..='\u{3007}' | '\u{3040}'..='\u{31ff}' | '\u{3400}'..='\u{4dbf}'
+        | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}'
+        | '\u{1b000}'..='\u{1b16f}' | '\u{20000}'..='\u{3ffff}')
+}
+
+/// The text as it is indexed: with spaces around characters that stand alone.
+pub fn spaced(text: &str) -> Cow<'_, str> {
+    if !text.contains(stands_alone) {
+        return text.into();
+    }
+    let mut spaced = String::with_capacity(text.len().saturating_mul(2));
+    for char in text.chars() {
+        if stands_alone(char) {
+            spaced.extend([' ', char, ' ']);
+        } else {
+            spaced.push(char);
+        }
+    }
+    spaced.into()
+}
+
+/// The words of a text in lower case; of scripts without spaces, what stands together.
 fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_lowercase)
+    let words = text.split(|char: char| !char.is_alphanumeric()).filter(|word| !word.is_empty());
+    words.flat_map(runs).map(str::to_lowercase)
+}
+
+/// The parts of a word that are of scripts without spaces, and the others.
+fn runs(word: &str) -> impl Iterator<Item = &str> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let end = rest.find(|char| stands_alone(char) != stands_alone(first)).unwrap_or(rest.len());
+        let (run, others) = rest.split_at_checked(end)?;
+        rest = others;
+        Some(run)
+    })
 }
 
 #[cfg(test)]
@@ -110,6 +163,15 @@ mod tests {
     #[test]
     fn columns_choose_the_texts() {
         assert_eq!(query("x", &["name", "topic"]).unwrap(), r#"{name topic} : ("x")"#);
+    }
+
+    #[test]
+    fn characters_of_scripts_without_spaces_are_words() {
+        assert_eq!(spaced("plain text"), "plain text");
+        assert_eq!(spaced("v2は良い"), "v2 は  良  い ");
+        assert_eq!(query("世界 한국어", &[]).unwrap(), r#"" 世  界 " AND " 한  국  어 " *"#);
+        let found = Term::of_text("世界 v2").matching_words("你好世界！V2版, 世 v22");
+        assert_eq!(found, ["世界", "v2"]);
     }
 
     #[test]

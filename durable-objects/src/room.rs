@@ -101,6 +101,7 @@ impl Engine for RoomEngine {
         (40, include_str!("../../schema/room/0040_guest.sql")),
         (50, include_str!("../../schema/room/0050_partial_state.sql")),
         (51, include_str!("../../schema/room/0051_import_token.sql")),
+        (52, include_str!("../../schema/room/0052_words_by_character.sql")),
     ];
 
     fn new(runtime: Runtime) -> Self {

@@ -16,6 +16,7 @@ mod partial;
 mod peer;
 mod policy;
 mod remote;
+mod search;
 mod simulation;
 mod user_directory;
 mod wake;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, future::ready, stream};
 use ruma::{
     OwnedEventId, OwnedRoomId,
     api::client::search::search_events::v3::{Criteria, GroupingKey},
@@ -16,7 +16,7 @@ use serde_json::value::RawValue;
 
 use super::{
     bounded,
-    find::{CONCURRENCY, Found, Page, Search},
+    find::{CONCURRENCY, Found, Page, Search, answered},
     token::Scope,
 };
 use crate::answer::Json;
@@ -124,7 +124,16 @@ async fn render_rooms(
         let command = RenderHits { reader, query, events, context, state };
         Ok((room_id.clone(), search.ctx.call(room_id, &command).await?))
     });
-    stream::iter(asked).buffered(CONCURRENCY).try_collect().await
+    let mut failed = None;
+    let rendered: Vec<_> = stream::iter(asked)
+        .buffered(CONCURRENCY)
+        .filter_map(|answer| ready(answered(&mut failed, answer)))
+        .collect()
+        .await;
+    match failed {
+        Some(error) if rendered.is_empty() => Err(error),
+        _ => Ok(rendered),
+    }
 }
 
 /// The groups that the client asks for.

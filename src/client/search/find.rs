@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, future::ready, stream};
 use ruma::OwnedRoomId;
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
@@ -21,6 +21,14 @@ const MAX_ROOMS: usize = 500;
 pub const CONCURRENCY: usize = 16;
 /// How many times a room's predecessor is searched too.
 const MAX_UPGRADES: usize = 10;
+
+/// What a room answered; `None`, noting the error, where it failed.
+pub fn answered<T>(failed: &mut Option<MatrixError>, answer: Result<T, MatrixError>) -> Option<T> {
+    answer
+        .inspect_err(|error| selvedge_durable_objects::log::warn("search", &error.to_string()))
+        .map_err(|error| *failed = Some(error))
+        .ok()
+}
 
 /// A search of one user.
 pub struct Search<'c> {
@@ -89,14 +97,16 @@ impl Search<'_> {
         // Which rooms to ask is decided here.
         let names_rooms = filter.event.rooms.take().is_some() && !matches!(self.token.scope, Scope::Room(_));
         let mut answers: Vec<(OwnedRoomId, RoomHits)> = Vec::new();
+        let mut failed = None;
         let mut wave = self.rooms();
         let mut asked: BTreeSet<OwnedRoomId> = wave.iter().cloned().collect();
         for _ in 0..=MAX_UPGRADES {
             let answered: Vec<_> = stream::iter(wave)
                 .map(|room_id| self.ask(room_id, &filter))
                 .buffered(CONCURRENCY)
-                .try_collect()
-                .await?;
+                .filter_map(|answer| ready(answered(&mut failed, answer)))
+                .collect()
+                .await;
             let earlier = answered.iter().filter_map(|(_, hits)| hits.predecessor.clone());
             let is_new = |room_id: &OwnedRoomId| {
                 names_rooms
@@ -110,7 +120,11 @@ impl Search<'_> {
                 break;
             }
         }
-        Ok(answers)
+        // One room that fails must not hide what the others have; when all fail, there is nothing to show.
+        match failed {
+            Some(error) if answers.is_empty() => Err(error),
+            _ => Ok(answers),
+        }
     }
 
     async fn ask(

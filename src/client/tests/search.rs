@@ -1,5 +1,10 @@
 //! Searching messages.
 
+use selvedge_durable_objects::{
+    database::DatabaseExt,
+    params,
+    platform::{ActorKind, ActorName},
+};
 use serde_json::{Value, json};
 
 use super::rooms::{create, path, say, segment};
@@ -261,4 +266,41 @@ fn a_malformed_search_is_refused() {
     alice.refused("POST", SEARCH, json!({}), 400, "M_BAD_JSON");
     let answer = alice.ok("POST", SEARCH, json!({"search_categories": {}}));
     assert_eq!(answer, json!({"search_categories": {}}));
+}
+
+#[test]
+fn a_room_that_fails_does_not_hide_what_others_have() {
+    let alice = Client::registered("alice");
+    let rooms = [create(&alice, json!({})), create(&alice, json!({}))];
+    let events = rooms.each_ref().map(|room| say(&alice, room, "1", "needle"));
+    assert_eq!(found(&search(&alice, &criteria("needle"))).len(), 2);
+    let spoil = |room: &String| {
+        let actor = ActorName { kind: ActorKind::Room, name: room.clone() };
+        alice.world.database(&actor).execute("DROP TABLE words", params![]).unwrap();
+    };
+    spoil(&rooms[0]);
+    assert_eq!(found(&search(&alice, &criteria("needle"))), [&events[1]]);
+    spoil(&rooms[1]);
+    let body = json!({"search_categories": {"room_events": criteria("needle")}});
+    assert_eq!(alice.request("POST", SEARCH, body).0, 500);
+}
+
+#[test]
+fn words_of_scripts_without_spaces_are_found() {
+    let alice = Client::registered("alice");
+    let room_id = create(&alice, json!({}));
+    let chinese = say(&alice, &room_id, "1", "我们明天去北京。");
+    let japanese = say(&alice, &room_id, "2", "東京タワーへ行きたいv2");
+    let korean = say(&alice, &room_id, "3", "한국어를 배웁니다");
+    let find = |term: &str| {
+        let answer = search(&alice, &criteria(term));
+        let ids: Vec<String> = found(&answer).into_iter().map(str::to_owned).collect();
+        (ids, answer["highlights"].clone())
+    };
+    assert_eq!(find("北京"), (vec![chinese.clone()], json!(["北京"])));
+    assert_eq!(find("明天 京"), (vec![chinese], json!(["京", "明天"])));
+    assert_eq!(find("タワー"), (vec![japanese.clone()], json!(["タワー"])));
+    assert_eq!(find("v2"), (vec![japanese], json!(["v2"])));
+    assert_eq!(find("한국").0, vec![korean]);
+    assert_eq!(find("京北").0, Vec::<String>::new());
 }

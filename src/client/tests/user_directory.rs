@@ -1,5 +1,10 @@
 //! Finding users, and the rooms that are shared with them.
 
+use selvedge_durable_objects::{
+    database::DatabaseExt,
+    params,
+    platform::{ActorKind, ActorName},
+};
 use serde_json::{Value, json};
 
 use super::rooms::{create, path, segment};
@@ -130,4 +135,23 @@ fn mutual_rooms_are_those_in_which_both_are_joined() {
     }
     let missing = alice.request("GET", "/_matrix/client/v1/mutual_rooms", Value::Null);
     assert_eq!((missing.0, &missing.1["errcode"]), (400, &json!("M_MISSING_PARAM")));
+}
+
+#[test]
+fn users_of_before_there_was_a_directory_enter_it_when_they_come() {
+    let alice = Client::registered("alice");
+    let bob = named(&alice, "bob", "山田太郎");
+    share(&alice, &bob);
+    assert_eq!(find(&alice, "太郎"), [bob.user_id.as_str()]);
+    let database = |kind, name: &str| alice.world.database(&ActorName { kind, name: name.to_owned() });
+    let directory = database(ActorKind::Directory, "directory");
+    for table in ["user_entry", "user_words"] {
+        directory.execute(&format!("DELETE FROM {table}"), params![]).unwrap();
+    }
+    assert_eq!(find(&alice, "太郎"), [""; 0]);
+    let forget = "UPDATE migration SET numbers = (SELECT json_group_array(value) FROM json_each(numbers) WHERE value <> 50)";
+    database(ActorKind::User, "bob").execute(forget, params![]).unwrap();
+    alice.world.restart();
+    bob.ok("GET", "/_matrix/client/v3/account/whoami", Value::Null);
+    assert_eq!(find(&alice, "太郎"), [bob.user_id.as_str()]);
 }

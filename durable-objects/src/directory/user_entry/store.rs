@@ -4,6 +4,7 @@ use ruma::{OwnedMxcUri, OwnedRoomId, OwnedUserId, RoomId};
 
 use crate::{
     database::{Database, DatabaseError, DatabaseExt},
+    full_text::spaced,
     params,
     rpc::directory::UserEntry,
 };
@@ -46,7 +47,7 @@ pub(super) fn update(db: &dyn Database, number: u64, entry: &UserEntry) -> Resul
     db.transaction(|| {
         db.execute(UPDATE, params![name, entry.avatar_url.as_ref().map(|url| url.as_str()), number])?;
         db.execute(REMOVE_WORDS, params![number])?;
-        db.execute(ADD_WORDS, params![number, entry.user_id.as_str(), name])
+        db.execute(ADD_WORDS, params![number, entry.user_id.as_str(), name.map(spaced).as_deref()])
     })
 }
 

@@ -5,6 +5,7 @@ use ruma::{EventId, OwnedEventId};
 use super::{Store, Writer};
 use crate::{
     database::{DatabaseError, DatabaseExt},
+    full_text::spaced,
     params,
     rpc::room::LogPosition,
 };
@@ -137,7 +138,8 @@ impl Writer<'_> {
 
     /// Enters the words of an event.
     pub fn add_words(&mut self, position: LogPosition, words: Words<'_>) -> Result<(), DatabaseError> {
-        self.db().execute(ADD_WORDS, params![position.0, words.body, words.name, words.topic])
+        let [body, name, topic] = [words.body, words.name, words.topic].map(|text| text.map(spaced));
+        self.db().execute(ADD_WORDS, params![position.0, body.as_deref(), name.as_deref(), topic.as_deref()])
     }
 
     /// Takes the words of an event out.

@@ -5,6 +5,7 @@ use selvedge_protocol::{nid::StateKeyNid, state_tree::StateRoot};
 use super::{Store, Writer};
 use crate::{
     database::{DatabaseError, DatabaseExt},
+    full_text::spaced,
     params,
 };
 
@@ -53,7 +54,7 @@ impl Writer<'_> {
         user_id: &str,
         display_name: Option<&str>,
     ) -> Result<(), DatabaseError> {
-        self.db().execute(ADD, params![key.0, user_id, display_name])
+        self.db().execute(ADD, params![key.0, user_id, display_name.map(spaced).as_deref()])
     }
 
     /// Takes a member out.
