@@ -8,7 +8,7 @@ PROFILE ?= quick
 
 .PHONY: help
 help: ## List the tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## Install everything that the other tasks need
@@ -37,6 +37,11 @@ test-e2e: ## Run the end-to-end tests against the built worker (FILES=... for so
 	@scripts/setup browser
 	# Clients of matrix-js-sdk leave timers behind that run for hours.
 	node --test --test-force-exit --test-reporter=spec --test-concurrency=2 $(or $(FILES),$(wildcard tests/e2e/*.test.mjs tests/conformance/suite/*.test.mjs))
+
+.PHONY: test-peers
+test-peers: ## Run the tests with a real Synapse as peer, which pip installs (FILES=... for some)
+	@scripts/build --profile $(PROFILE)
+	node --test --test-force-exit --test-reporter=spec --test-concurrency=1 $(or $(FILES),$(wildcard tests/peers/*.test.mjs))
 
 # How many resolutions `make oracle` compares, over seven room versions.
 CASES ?= 1000000
