@@ -1,6 +1,6 @@
 //! State resolution over the room's store.
 
-use std::rc::Rc;
+use std::{collections::HashSet, rc::Rc};
 
 use selvedge_protocol::{
     event::Pdu,
@@ -21,14 +21,17 @@ const MANY: usize = 500;
 impl Session<'_, '_> {
     /// The state that those at `roots` resolve to.
     pub(super) fn resolve(&mut self, roots: &[StateRoot]) -> Result<StateRoot, DatabaseError> {
-        match roots {
+        // A state counts once, however many ends of the history have it.
+        let mut seen = HashSet::new();
+        let roots: Vec<_> = roots.iter().copied().filter(|root| seen.insert(*root)).collect();
+        match &*roots {
             [] => Ok(StateRoot::EMPTY),
-            [root, others @ ..] if others.iter().all(|other| other == root) => Ok(*root),
+            [root] => Ok(*root),
             _ if self.meta.is_partial => {
-                let level = self.level(roots)?;
+                let level = self.level(&roots)?;
                 state_res::resolve(&self.rules, self.writer, &level)
             }
-            _ => state_res::resolve(&self.rules, self.writer, roots),
+            _ => state_res::resolve(&self.rules, self.writer, &roots),
         }
     }
 
