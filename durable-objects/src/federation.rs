@@ -254,17 +254,33 @@ async fn exchange<R: OutgoingRequest>(
     if !(200..300).contains(&response.status) {
         return Err(FederationError::Refused(refusal(response.status, &response.body)));
     }
-    let mut answer = http::Response::new(response.body.as_slice());
-    for (name, value) in &response.headers {
-        if let (Ok(name), Ok(value)) = (http::HeaderName::try_from(name), http::HeaderValue::try_from(value))
-        {
-            answer.headers_mut().append(name, value);
+    let read = |body: &[u8]| {
+        let mut answer = http::Response::new(body);
+        for (name, value) in &response.headers {
+            if let (Ok(name), Ok(value)) =
+                (http::HeaderName::try_from(name), http::HeaderValue::try_from(value))
+            {
+                answer.headers_mut().append(name, value);
+            }
         }
-    }
-    R::IncomingResponse::try_from_http_response(answer).map_err(|error| match error {
-        FromHttpResponseError::Deserialization(error) => bad(server, &error),
-        other => bad(server, &format!("{other:?}")),
-    })
+        R::IncomingResponse::try_from_http_response(answer).map_err(|error| match error {
+            FromHttpResponseError::Deserialization(error) => bad(server, &error),
+            other => bad(server, &format!("{other:?}")),
+        })
+    };
+    let error = match read(response.body.as_slice()) {
+        Ok(answer) => return Ok(answer),
+        Err(error) => error,
+    };
+    without_nulls(&response.body).map_or(Err(error), |body| read(body.as_bytes()))
+}
+
+/// An object without those members that are null: some servers write it for what is empty. `None` when there are none.
+fn without_nulls(body: &[u8]) -> Option<String> {
+    let mut members: BTreeMap<&str, &serde_json::value::RawValue> = serde_json::from_slice(body).ok()?;
+    let count = members.len();
+    members.retain(|_, value| value.get() != "null");
+    if members.len() == count { None } else { serde_json::to_string(&members).ok() }
 }
 
 /// Reads an error answer; a body that is not a Matrix error stands as `M_UNKNOWN`.

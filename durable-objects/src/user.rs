@@ -159,6 +159,7 @@ impl UserEngine {
             sync user::Moderate => moderate,
             sync user::ListDevices => list_devices,
             sync user::GetDevice => get_device,
+            sync user::IntroduceDevices => introduce_devices_in,
             sync user::RenameDevice => rename_device,
             sync user::RemoveDevices => delete_devices,
             sync user::IssueOpenIdToken => issue_open_id_token,

@@ -28,7 +28,7 @@ CREATE TABLE partial_fetch (
     next_ts  INTEGER NOT NULL  -- when to try again, milliseconds
 ) STRICT;
 
--- Users of other servers who changed their devices while it was not known whether they are joined.
+-- Users who changed their devices meanwhile: of other servers those of whom it is not known whether they are joined.
 CREATE TABLE partial_device_change (
     user_id TEXT PRIMARY KEY
 ) STRICT, WITHOUT ROWID;

@@ -6,6 +6,7 @@ use std::{
     rc::Rc,
 };
 
+use futures_util::FutureExt;
 use ruma::{OwnedServerName, UserId, events::room::member::MembershipState};
 
 use super::{
@@ -63,15 +64,26 @@ impl RoomEngine {
     /// The alarm has rung.
     pub(super) async fn continue_completion(self: &Rc<Self>) {
         *self.completing.alarm.borrow_mut() = None;
-        if !self.completing.is_running.replace(true) {
-            let running = Running(&self.completing.is_running);
-            let outcome = self.go_on().await;
-            drop(running);
-            if let Err(error) = outcome {
-                crate::log::error("completion", &error.to_string());
-                return self.ring_at(self.runtime.platform.now().saturating_add(FIRST_PAUSE_MS)).await;
-            }
+        // While the alarm has not ended it rings again after a crash.
+        while self.completing.is_running.get() {
+            self.runtime.platform.sleep(POLL_MS).await;
         }
+        if self.go_on().await {
+            self.complete_state().await;
+        } else {
+            self.ring_at(self.runtime.platform.now().saturating_add(FIRST_PAUSE_MS)).await;
+        }
+    }
+
+    /// Begins at once, and sees to it that it goes on.
+    pub(super) async fn begin_completion(self: &Rc<Self>) {
+        let engine = Rc::clone(self);
+        let task = async move {
+            if !engine.completing.is_running.get() {
+                engine.go_on().await;
+            }
+        };
+        self.runtime.platform.spawn(task.boxed_local());
         self.complete_state().await;
     }
 
@@ -142,15 +154,27 @@ impl RoomEngine {
         Ok(Some(self.store.fetch_progress()?.next_ts.max(self.runtime.platform.now())))
     }
 
-    /// Goes on, if it is time. Part of the alarm: it rings again if this is cut short.
-    async fn go_on(self: &Rc<Self>) -> Result<(), DatabaseError> {
-        while self.completion_due()?.is_some_and(|at| at <= self.runtime.platform.now()) {
-            if let Err(error) = self.fetch_next().await {
-                crate::log::warn("completion", &error.to_string());
-                self.note_failure()?;
+    /// Goes on, if it is time; whether it could be noted how that went.
+    async fn go_on(self: &Rc<Self>) -> bool {
+        self.completing.is_running.set(true);
+        let _running = Running(&self.completing.is_running);
+        loop {
+            let outcome = match self.completion_due() {
+                Ok(Some(at)) if at <= self.runtime.platform.now() => match self.fetch_next().await {
+                    Ok(()) => Ok(()),
+                    Err(error) => {
+                        crate::log::warn("completion", &error.to_string());
+                        self.note_failure()
+                    }
+                },
+                Ok(_) => return true,
+                Err(error) => Err(error),
+            };
+            if let Err(error) = outcome {
+                crate::log::error("completion", &error.to_string());
+                return false;
             }
         }
-        Ok(())
     }
 
     /// Fetches the state before one join; once all are here, makes the room whole.

@@ -25,11 +25,14 @@ impl RoomEngine {
         self: &Rc<Self>,
         command: MemberDevicesChanged,
     ) -> Result<Vec<OwnedServerName>, MatrixError> {
-        let mut unknown = command.users.clone();
-        unknown.retain(|user_id| self.is_unknown_member(user_id).unwrap_or(false));
-        if !unknown.is_empty() {
+        if self.is_partial()? {
+            let own = &self.runtime.platform.config().server_name;
+            let mut noted = command.users.clone();
+            noted.retain(|user_id| {
+                user_id.server_name() == own || self.is_unknown_member(user_id).unwrap_or(true)
+            });
             self.store.write(|writer| {
-                unknown.iter().try_for_each(|user_id| writer.insert_partial_device_change(user_id))
+                noted.iter().try_for_each(|user_id| writer.insert_partial_device_change(user_id))
             })?;
         }
         let joined = self.joined_among(command.users)?;

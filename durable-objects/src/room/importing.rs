@@ -146,7 +146,7 @@ impl RoomEngine {
         let finished = self.finish_import(&local, &join, without);
         self.importing.lease.set(None);
         self.tell(finished?).await?;
-        self.complete_state().await;
+        self.begin_completion().await;
         Ok(())
     }
 }

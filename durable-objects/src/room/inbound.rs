@@ -82,7 +82,10 @@ impl RoomEngine {
         event: VerifiedPdu,
     ) -> Result<Option<String>, MatrixError> {
         let event_id = event.event_id().to_owned();
+        let is_own = event.sender().server_name() == self.runtime.platform.config().server_name;
         match gather.receive(event).await {
+            // Where members are missing from the state, that is not the last word.
+            Ok(Received::Rejected(_)) if !is_own && self.is_partial()? => Ok(None),
             Ok(Received::Rejected(rule)) => Ok(Some(rule)),
             // What is soft-failed is in the room, and not for its sender to know.
             Ok(_) => Ok(None),

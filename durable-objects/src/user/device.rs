@@ -93,9 +93,7 @@ impl UserEngine {
         };
         db.transaction(|| {
             db.query_first(RENAME, params![name, id], |_| Ok(()))?.ok_or_else(no_such_device)?;
-            if self.has_keys(id)? {
-                self.device_list_changed(Some(id))?;
-            }
+            self.device_list_changed(Some(id))?;
             Ok::<_, MatrixError>(())
         })?;
         self.answer_waiting();

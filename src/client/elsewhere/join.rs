@@ -130,7 +130,8 @@ async fn through(
     };
     // What the room finds wrong with the answer is wrong with the server that gave it.
     taken_in.await.map_err(|error| match error {
-        FederationError::Internal(error) if matches!(error.status, 403 | 502) => {
+        FederationError::Internal(error) if error.status == 403 => FederationError::Refused(error),
+        FederationError::Internal(error) if error.status == 502 => {
             FederationError::BadAnswer { server: server.to_string(), reason: error.message }
         }
         other => other,

@@ -144,10 +144,6 @@ impl RoomEngine {
             let mut session = Session::open(writer, local)?;
             let root = session.meta.import_root.take().ok_or(ImportError::NotBegun)?;
             session.check_create()?;
-            // The history of an earlier stay ends where it ended; the room goes on from the join.
-            session.meta.extremities.clear();
-            session.meta.horizon = join.depth();
-            session.meta.is_partial |= without.is_some();
             match session.receive_join(join, root, without.is_some())? {
                 Received::Accepted(_) => {
                     session.presume_servers(without.unwrap_or_default())?;

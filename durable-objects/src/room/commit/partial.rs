@@ -101,7 +101,7 @@ impl Session<'_, '_> {
         let basis = match admission.told {
             Some(ToldState::Before(root)) => Basis::Told(root),
             Some(ToldState::AfterMissing(root)) => Basis::ToldAfterMissing(root),
-            None if admission.begins && !admission.missing.is_empty() => Basis::Awaited,
+            None if admission.begins => Basis::Awaited,
             None => Basis::PrevEvents,
         };
         let is_partial = match basis {
@@ -316,7 +316,13 @@ impl Session<'_, '_> {
         self.count_between(before, root, &mut servers)?;
         self.count_servers(servers)?;
         for user_id in self.writer.partial_device_changes()? {
-            if State::at(self.writer, root).membership(&user_id)? == MembershipState::Join {
+            if State::at(self.writer, root).membership(&user_id)? != MembershipState::Join {
+                continue;
+            }
+            if user_id.server_name() == self.local {
+                // There may be servers that were not known to take part.
+                self.effects.residents.locals_changed.push(user_id);
+            } else {
                 self.writer.set_device_list_change(&user_id, self.meta.last_position)?;
             }
         }

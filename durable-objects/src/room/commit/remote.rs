@@ -190,8 +190,18 @@ impl Session<'_, '_> {
             }
         }
         let told = (!is_partial).then_some(ToldState::Before(before));
-        let around =
-            Surroundings { auth, prevs: Vec::new(), missing, before, told, is_partial, begins: true };
+        // Who comes back before the state of the last stay is whole goes on from that.
+        let is_connected = is_partial && self.meta.is_partial && missing.is_empty();
+        self.meta.is_partial |= is_partial;
+        let around = match self.surroundings(join, None)? {
+            Ok(around) if is_connected => around,
+            _ => {
+                // The history of an earlier stay ends where it ended; the room goes on from the join.
+                self.meta.extremities.clear();
+                self.meta.horizon = join.depth();
+                Surroundings { auth, prevs: Vec::new(), missing, before, told, is_partial, begins: true }
+            }
+        };
         let broken = self.check_history(join, &around)?;
         let standing = if broken.is_none() { Standing::Accepted } else { Standing::Rejected };
         self.place(join, &around, standing, broken, Place::End, false)

@@ -170,10 +170,10 @@ impl<'e> Gather<'e> {
         for _ in 0..MAX_ATTEMPTS {
             match self.commit(&event, before, broadcast).await? {
                 Received::Missing { prevs, auth } => {
-                    if !auth.is_empty() {
+                    // A state comes with what authorises most of what follows.
+                    if prevs.is_empty() {
                         self.fetch_auth_events(event.event_id(), auth).await?;
-                    }
-                    if !prevs.is_empty() {
+                    } else {
                         before = Some(self.state_before(&event, &prevs).await?);
                     }
                 }

@@ -78,7 +78,7 @@ fn answer(
         Ok(OutboundResponse { status, headers: Vec::new(), body: body.to_string().into_bytes() })
     };
     if path.ends_with("/_matrix/key/v2/server") {
-        return respond(200, &keys(now));
+        return respond(200, &keys(HOSTILE, now));
     }
     if !path.starts_with("/_matrix/federation/") {
         return respond(404, &json!({}));
@@ -91,15 +91,16 @@ fn answer(
     }
 }
 
-fn keys(now: u64) -> Value {
-    let key = key_of(HOSTILE);
+/// The keys that a server publishes.
+pub(super) fn keys(server: &str, now: u64) -> Value {
+    let key = key_of(server);
     let keys = json!({
-        "server_name": HOSTILE,
+        "server_name": server,
         "valid_until_ts": now + 1_000_000,
         "verify_keys": {"ed25519:1": {"key": STANDARD_NO_PAD.encode(key.public_key())}},
         "old_verify_keys": {},
     });
-    let signed = sign_object(&keys.to_string(), <&ServerName>::try_from(HOSTILE).unwrap(), &key).unwrap();
+    let signed = sign_object(&keys.to_string(), <&ServerName>::try_from(server).unwrap(), &key).unwrap();
     serde_json::from_str(&signed).unwrap()
 }
 

@@ -1,12 +1,25 @@
 //! Rooms that are joined before all of their state is here.
 
-use ruma::{OwnedServerName, OwnedUserId, RoomVersionId};
-use selvedge_protocol::event::Pdu;
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
-use super::peer::{Peer, member};
-use crate::room::{
-    commit::{NewEvent, Received},
-    store::Standing,
+use ruma::{EventId, OwnedServerName, OwnedUserId, RoomVersionId};
+use selvedge_protocol::event::Pdu;
+use serde_json::{Value, json};
+
+use super::{
+    inbound::keys,
+    peer::{Peer, member},
+};
+use crate::{
+    platform::{FetchError, OutboundRequest, OutboundResponse},
+    room::{
+        commit::{NewEvent, Received},
+        store::Standing,
+    },
+    testing::SERVER_NAME,
 };
 
 const VERSIONS: [RoomVersionId; 2] = [RoomVersionId::V11, RoomVersionId::V12];
@@ -288,4 +301,106 @@ fn devices_that_changed_meanwhile_are_told_of_when_it_is_known_who_is_there() {
     story.complete();
     let end = b.room.store.meta().unwrap().last_position;
     assert_eq!(b.room.store.device_list_changes(before, end).unwrap(), [user("@carol:c.test")]);
+}
+
+/// A server that joined a room of `members` without knowing them, and that can ask `a.test`, unless that is dead, and
+/// `c.test` for the rest.
+struct Fetching {
+    a: Rc<Peer>,
+    b: Peer,
+    asked: Rc<RefCell<Vec<String>>>,
+    is_dead: Rc<Cell<bool>>,
+}
+
+impl Fetching {
+    fn new(members: usize) -> Self {
+        let a = Rc::new(Peer::creating("a.test", &RoomVersionId::V11));
+        let carol = a.joined_by("c.test", "carol");
+        for index in 0..members {
+            let user = format!("@user{index}:a.test");
+            a.state_event(&format!("user{index}"), "m.room.member", &user, &member("join"));
+        }
+        drop(carol);
+        let b = Peer::joining(SERVER_NAME, &a);
+        b.join_partially(&a, "bob");
+        let (asked, is_dead): (Rc<RefCell<Vec<String>>>, Rc<Cell<bool>>) = Default::default();
+        let (peer, log, dead, now) = (Rc::clone(&a), Rc::clone(&asked), Rc::clone(&is_dead), b.world.now());
+        b.world.connect(move |request| {
+            if request.url.starts_with("https://a.test:8448/_matrix/federation/") && dead.get() {
+                log.borrow_mut().push("dead".to_owned());
+                return Err(FetchError::TimedOut);
+            }
+            Ok(respond(&peer, &request, &log, now))
+        });
+        Self { a, b, asked, is_dead }
+    }
+
+    fn ring(&self) {
+        self.b.world.advance(1_000_000);
+        self.b.world.block_on(self.b.room.continue_completion());
+    }
+}
+
+fn respond(peer: &Peer, request: &OutboundRequest, log: &RefCell<Vec<String>>, now: u64) -> OutboundResponse {
+    let (server, target) =
+        request.url.strip_prefix("https://").unwrap().split_once(":8448").unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let named = query.strip_prefix("event_id=").unwrap_or(path.rsplit('/').next().unwrap());
+    let named = EventId::parse(named.replace("%24", "$"));
+    let json_of = |pdu: &Pdu| serde_json::from_str::<Value>(pdu.json()).unwrap();
+    let ids = |events: &[Pdu]| events.iter().map(Pdu::event_id).map(ToOwned::to_owned).collect::<Vec<_>>();
+    let parts: Vec<_> = path.split('/').collect();
+    let question = *parts.get(4).unwrap_or(&"");
+    if question == "server" {
+        let body = keys(server, now).to_string().into_bytes();
+        return OutboundResponse { status: 200, headers: Vec::new(), body };
+    }
+    log.borrow_mut().push(question.to_owned());
+    let answer = match (question, named) {
+        ("state_ids", Ok(id)) => {
+            let (state, chain) = peer.state_before(&id);
+            json!({ "pdu_ids": ids(&state), "auth_chain_ids": ids(&chain) })
+        }
+        ("state", Ok(id)) => {
+            let (state, chain) = peer.state_before(&id);
+            let json = |events: &[Pdu]| events.iter().map(json_of).collect::<Vec<_>>();
+            json!({ "pdus": json(&state), "auth_chain": json(&chain) })
+        }
+        ("event", Ok(id)) => {
+            json!({ "origin": server, "origin_server_ts": 1, "pdus": [json_of(&peer.pdu(&id))] })
+        }
+        _ => Value::Null,
+    };
+    let status = if answer.is_null() { 404 } else { 200 };
+    OutboundResponse { status, headers: Vec::new(), body: answer.to_string().into_bytes() }
+}
+
+#[test]
+fn the_rest_of_a_small_state_is_fetched_by_ids() {
+    let story = Fetching::new(5);
+    story.ring();
+    assert!(!story.b.is_partial());
+    assert_eq!(story.b.state(), story.a.state());
+    assert!(!story.asked.borrow().iter().any(|question| question == "state"));
+}
+
+#[test]
+fn the_rest_of_a_large_state_is_fetched_as_a_whole() {
+    let story = Fetching::new(120);
+    story.ring();
+    assert!(!story.b.is_partial());
+    assert_eq!(story.b.state(), story.a.state());
+    let count = |what: &str| story.asked.borrow().iter().filter(|question| *question == what).count();
+    assert_eq!((count("state_ids"), count("state")), (1, 1));
+    assert!(count("event") < 3, "not one by one");
+}
+
+#[test]
+fn when_a_server_is_dead_another_is_asked() {
+    let story = Fetching::new(5);
+    story.is_dead.set(true);
+    story.ring();
+    assert!(story.asked.borrow().iter().any(|question| question == "dead"));
+    assert!(!story.b.is_partial());
+    assert_eq!(story.b.state(), story.a.state());
 }

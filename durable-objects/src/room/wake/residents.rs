@@ -11,6 +11,7 @@ use crate::{
     rpc::{
         self,
         remote_server::{ForgetDevices, RoomShared},
+        user::IntroduceDevices,
     },
 };
 
@@ -23,12 +24,17 @@ pub struct ResidentChanges {
     pub users_left: Vec<OwnedUserId>,
     /// Whether users of this server left.
     pub locals_left: bool,
+    /// Users of this server whose devices changed while it was not known which servers take part.
+    pub locals_changed: Vec<OwnedUserId>,
 }
 
 impl ResidentChanges {
     /// Whether there is nothing to tell.
     pub fn is_empty(&self) -> bool {
-        self.servers_came.is_empty() && self.users_left.is_empty() && !self.locals_left
+        self.servers_came.is_empty()
+            && self.users_left.is_empty()
+            && !self.locals_left
+            && self.locals_changed.is_empty()
     }
 
     /// Adds what happened later.
@@ -36,6 +42,7 @@ impl ResidentChanges {
         self.servers_came.extend(later.servers_came);
         self.users_left.extend(later.users_left);
         self.locals_left |= later.locals_left;
+        self.locals_changed.extend(later.locals_changed);
     }
 }
 
@@ -61,8 +68,15 @@ impl RoomEngine {
         });
         let lost_users: Vec<_> = lost_users.await.into_iter().flat_map(|(_, users)| users).collect();
         let is_done = !changes.locals_left || self.tell_of_our_leave().await?;
-        let lost =
-            ResidentChanges { servers_came: lost_servers, users_left: lost_users, locals_left: !is_done };
+        let lost_locals = call_each(changes.locals_changed, |user_id: OwnedUserId| async move {
+            rpc::call(platform, user_id.localpart(), &IntroduceDevices { room_id: room_id.clone() }).await
+        });
+        let lost = ResidentChanges {
+            servers_came: lost_servers,
+            users_left: lost_users,
+            locals_left: !is_done,
+            locals_changed: lost_locals.await,
+        };
         let is_done = lost.is_empty();
         self.wakes.residents.borrow_mut().extend(lost);
         Ok(is_done)
@@ -104,6 +118,7 @@ impl RoomEngine {
             servers_came: servers_came.collect(),
             users_left: users.iter().filter(|user| user.server_name() != own).cloned().collect(),
             locals_left: true,
+            locals_changed: Vec::new(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Devices.
 
-use ruma::{OwnedDeviceId, OwnedUserId};
+use ruma::{OwnedDeviceId, OwnedRoomId, OwnedUserId};
 use serde::{Deserialize, Serialize};
 
 use crate::command;
@@ -9,6 +9,14 @@ use crate::command;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ListDevices {}
 command!(ListDevices to User -> Vec<Device>);
+
+/// Tells the servers of a room that the user is in what devices there are.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct IntroduceDevices {
+    /// The room.
+    pub room_id: OwnedRoomId,
+}
+command!(IntroduceDevices to User -> ());
 
 /// One of the user's devices. `M_NOT_FOUND`.
 #[derive(Debug, Serialize, Deserialize)]

@@ -11,7 +11,6 @@ use ruma::{
     OwnedServerName, UInt,
     api::federation::transactions::edu::{DeviceListUpdateContent, SigningKeyUpdateContent},
     events::room::member::MembershipState,
-    serde::Raw,
 };
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -23,7 +22,7 @@ use crate::{
         self,
         remote_server::{Keep, OutboundEdu, SendEdus},
         room::MemberDevicesChanged,
-        user::QueryKeys,
+        user::{ListDevices, QueryKeys},
     },
     user::{UserEngine, sync::Stream},
 };
@@ -174,6 +173,7 @@ impl UserEngine {
     fn edus(&self, news: &[News]) -> Result<Vec<OutboundEdu>, MatrixError> {
         let user_id = self.user_id()?;
         let keys = self.query_keys(QueryKeys { devices: Vec::new(), is_own: false })?;
+        let devices = self.list_devices(ListDevices {})?;
         let number = |position: u64| UInt::new(position).unwrap_or_default();
         let mut edus = Vec::new();
         for change in news {
@@ -192,8 +192,9 @@ impl UserEngine {
             let mut content = DeviceListUpdateContent::new(user_id.clone(), device, number(change.position));
             content.prev_id = Some(change.previous).filter(|id| *id > 0).map(number).into_iter().collect();
             content.keys = keys.devices.get(&content.device_id).cloned();
-            content.deleted = Some(content.keys.is_none());
-            content.device_display_name = content.keys.as_ref().and_then(display_name);
+            let device = devices.iter().find(|device| device.device_id == content.device_id);
+            content.deleted = Some(device.is_none());
+            content.device_display_name = device.and_then(|device| device.display_name.clone());
             edus.push(device_edu(&content, to_raw_value(&content)?));
         }
         Ok(edus)
@@ -207,9 +208,4 @@ pub(super) fn device_edu(update: &DeviceListUpdateContent, content: Box<RawValue
         content,
         keep: Keep::Latest(format!("device {} {}", update.user_id, update.device_id)),
     }
-}
-
-/// The display name that device keys are shown with.
-fn display_name(keys: &Raw<ruma::encryption::DeviceKeys>) -> Option<String> {
-    keys.deserialize().ok()?.unsigned.device_display_name
 }

@@ -1,7 +1,7 @@
 //! Telling the user's devices to servers that did not follow them: those in a room that the user joins, and in no other
 //! of the user's rooms `[S-S §10.1]`.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, rc::Rc};
 
 use futures_util::{StreamExt, stream};
 use ruma::{
@@ -19,7 +19,7 @@ use crate::{
         self,
         remote_server::OutboundEdu,
         room::OtherServers,
-        user::{ListDevices, QueryKeys},
+        user::{IntroduceDevices, ListDevices, QueryKeys},
     },
     user::{UserEngine, sync::Stream},
 };
@@ -34,6 +34,15 @@ impl UserEngine {
     pub(in crate::user) fn introduce_devices(&self, room_id: &OwnedRoomId) -> Result<(), DatabaseError> {
         self.runtime.db.execute(INSERT, params![room_id.as_str()])?;
         self.device_list_news.note();
+        Ok(())
+    }
+
+    pub(in crate::user) fn introduce_devices_in(
+        self: &Rc<Self>,
+        command: IntroduceDevices,
+    ) -> Result<(), MatrixError> {
+        self.introduce_devices(&command.room_id)?;
+        self.tell_device_list_news();
         Ok(())
     }
 
