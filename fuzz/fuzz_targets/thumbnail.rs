@@ -3,11 +3,13 @@
 
 // The edge is no library: its module is built in here.
 #[allow(dead_code, reason = "the edge's")]
-#[path = "../../src/media/thumbnail.rs"]
-mod thumbnail;
+#[path = "../../src/media"]
+mod media {
+    pub mod thumbnail;
+}
 
 use libfuzzer_sys::fuzz_target;
-use thumbnail::{Made, Wanted};
+use media::thumbnail::{self, Made, Wanted};
 
 fuzz_target!(|file: &[u8]| {
     let _ = thumbnail::dimensions(file);
