@@ -43,8 +43,7 @@ fn write_send_join(out: &mut impl Write, room: &LargeRoom, members: usize) -> Re
     for number in 0..members {
         write!(out, "{},", room.member(number).json())?;
     }
-    let chain: Vec<_> = room.state().into_iter().rev().collect();
-    let chain: Vec<_> = chain.iter().map(|pdu| pdu.json()).collect();
+    let chain: Vec<_> = room.state().into_iter().rev().map(|pdu| pdu.json().to_owned()).collect();
     let chain = chain.join(",");
     write!(out, "{chain}],\"auth_chain\":[{chain}]}}")?;
     Ok(())
