@@ -25,6 +25,9 @@ const MAX_PART: usize = 4 * MAX_PDU_BYTES;
 /// How many events may be refused before the answer is, if they are also more than those that count.
 const MAX_REFUSED: usize = 1_000;
 
+/// How many parts an answer may have that are not events: the servers of a large room, and little else.
+const MAX_OTHERS: usize = 100_000;
+
 /// What remains of an answer once it has arrived.
 #[derive(Debug, Default)]
 pub struct Rest {
@@ -49,9 +52,16 @@ pub async fn read(
         Some(import) => Some(Intake::begin(ctx, wish, import).await?),
         None => None,
     };
+    let mut others = 0_usize;
     while let Some(chunk) = body.next().await? {
         splitter.push(&chunk);
         while let Some(part) = splitter.next_part().map_err(|error| body.bad(&error))? {
+            if !matches!(part, Part::Element("state" | "auth_chain", _)) {
+                others = others.saturating_add(1);
+            }
+            if others > MAX_OTHERS {
+                return Err(body.bad(&"it tells of too much that is no event"));
+            }
             match part {
                 Part::Member(name, value) if name == "event" => rest.event = Some(value),
                 Part::Member(name, value) if name == "members_omitted" => {

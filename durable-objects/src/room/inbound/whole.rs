@@ -46,6 +46,14 @@ const MAX_SINGLE: usize = 100;
 const MAX_EVENTS: usize = 2_000;
 /// How many events are verified and stored at a time.
 const PIECE: usize = 500;
+/// How many ids are held in memory. Of a larger state, the events themselves are asked for, which need not be held.
+const MAX_IDS: usize = 250_000;
+/// How many ids are looked at, those of the auth chain too.
+const MAX_SEEN: usize = 1_000_000;
+/// How many events of an answer may be refused before it is, if they are also more than those that count.
+const MAX_REFUSED: usize = 1_000;
+/// How many members an answer may have besides its lists.
+const MAX_MEMBERS: usize = 1_000;
 /// How many bytes an event id may have in an answer.
 const MAX_ID: usize = 4 << 10;
 /// How many bytes an event may have as it arrives.
@@ -55,10 +63,26 @@ const MAX_PART: usize = 4 * MAX_PDU_BYTES;
 struct Parts {
     body: Body,
     splitter: Option<Splitter>,
+    /// How many of them were members.
+    members: usize,
 }
 
 impl Parts {
-    async fn next(&mut self) -> Result<Option<Part>, GatherError> {
+    /// The next element of a list: the list's name and the element.
+    async fn next(&mut self) -> Result<Option<(&'static str, String)>, GatherError> {
+        while let Some(part) = self.next_part().await? {
+            match part {
+                Part::Element(list, json) => return Ok(Some((list, json))),
+                Part::Member(..) => self.members = self.members.saturating_add(1),
+            }
+            if self.members > MAX_MEMBERS {
+                return Err(self.body.bad(&"it has too many members").into());
+            }
+        }
+        Ok(None)
+    }
+
+    async fn next_part(&mut self) -> Result<Option<Part>, GatherError> {
         while let Some(splitter) = &mut self.splitter {
             if let Some(part) = splitter.next_part().map_err(|error| self.body.bad(&error))? {
                 return Ok(Some(part));
@@ -130,20 +154,19 @@ impl<'e> Gather<'e> {
         let bounds = Bounds { timeout_ms: TIMEOUT_MS, max_bytes: MAX_BYTES };
         let platform = self.engine.runtime.platform.as_ref();
         let body = federation::open(platform, &self.origin, request, bounds).await?;
-        Ok(Parts { body, splitter: Some(Splitter::new(arrays, max_part)) })
+        Ok(Parts { body, splitter: Some(Splitter::new(arrays, max_part)), members: 0 })
     }
 
     /// The ids of the state before an event, and those of them and of their auth chain that are not here; `None` when
-    /// these are too many to be fetched one by one.
+    /// these are too many to be fetched one by one, or all to be held.
     async fn ids_at(
         &self,
         at: &EventId,
     ) -> Result<Option<(Vec<OwnedEventId>, Vec<OwnedEventId>)>, GatherError> {
         let request = get_room_state_ids::Request::new(at.to_owned(), self.room_id()?);
         let mut parts = self.open(request, &["pdu_ids", "auth_chain_ids"], MAX_ID).await?;
-        let (mut state, mut unknown) = (Vec::new(), BTreeSet::new());
-        while let Some(part) = parts.next().await? {
-            let Part::Element(list, json) = part else { continue };
+        let (mut state, mut unknown, mut seen) = (Vec::new(), BTreeSet::new(), 0_usize);
+        while let Some((list, json)) = parts.next().await? {
             let id: OwnedEventId = serde_json::from_str(&json).map_err(|error| parts.body.bad(&error))?;
             if self.is_unknown(&id)? {
                 unknown.insert(id.clone());
@@ -153,6 +176,10 @@ impl<'e> Gather<'e> {
             }
             if list == "pdu_ids" {
                 state.push(id);
+            }
+            seen = seen.saturating_add(1);
+            if state.len() > MAX_IDS || seen > MAX_SEEN {
+                return Ok(None);
             }
         }
         if state.is_empty() {
@@ -194,12 +221,18 @@ impl<'e> Gather<'e> {
         let request = get_room_state::Request::new(at.to_owned(), meta.room_id.clone());
         let mut parts = self.open(request, &["pdus", "auth_chain"], MAX_PART).await?;
         let (mut chain, mut state) = (Vec::new(), Vec::new());
-        while let Some(part) = parts.next().await? {
-            let Part::Element(list, json) = part else { continue };
+        let (mut taken, mut refused) = (0_usize, 0_usize);
+        while let Some((list, json)) = parts.next().await? {
             let event = RawValue::from_string(json).map_err(|error| parts.body.bad(&error))?;
             if list == "pdus" { &mut state } else { &mut chain }.push(event);
             if chain.len().saturating_add(state.len()) >= PIECE {
-                self.take_piece(token, std::mem::take(&mut chain), std::mem::take(&mut state)).await?;
+                let (chain, state) = (std::mem::take(&mut chain), std::mem::take(&mut state));
+                let count = self.take_piece(token, chain, state).await?;
+                taken = taken.saturating_add(count);
+                refused = refused.saturating_add(PIECE.saturating_sub(count));
+                if refused > taken.saturating_add(MAX_REFUSED) {
+                    return Err(parts.body.bad(&"most of it are no events that count").into());
+                }
             }
         }
         self.take_piece(token, chain, state).await?;
@@ -216,17 +249,20 @@ impl<'e> Gather<'e> {
         self.engine.renew(token).map_err(|error| GatherError::Unavailable(error.message))
     }
 
+    /// Takes in events; how many count.
     async fn take_piece(
         &self,
         token: u64,
         chain: Vec<Box<RawValue>>,
         state: Vec<Box<RawValue>>,
-    ) -> Result<(), GatherError> {
+    ) -> Result<usize, GatherError> {
         let auth_chain = self.verify_uncounted(&chain).await?;
         let state = self.verify_uncounted(&state).await?;
         self.hold(token)?;
         let local = self.engine.runtime.platform.config().server_name.clone();
-        Ok(self.engine.import(&local, &Piece { auth_chain, state })?)
+        let count = auth_chain.len().saturating_add(state.len());
+        self.engine.import(&local, &Piece { auth_chain, state })?;
+        Ok(count)
     }
 
     /// The state after an event that is here, of the one before it.
