@@ -32,6 +32,8 @@ use selvedge_durable_objects::{
 
 /// How many events a piece of an import has.
 const PIECE: usize = 500;
+/// What makes a message one in a thread: the first of a user's writes one row more.
+const IN_THREAD: &str = "\"m.relates_to\":{\"event_id\":\"$parent\",\"rel_type\":\"m.thread\"},";
 
 fn main() {
     for members in [100, 10_000, 100_000] {
@@ -41,12 +43,13 @@ fn main() {
 
         // The first message finds cold caches, the others warm ones: the worse counts.
         let engine = room.engine();
-        let costs: Vec<_> = (0..20).map(|number| room.cost(|| room.send(&engine, number))).collect();
-        let worst = |of: fn(&Ledger) -> u64| costs.iter().map(of).max().unwrap();
-        println!("append_message.{name}.rows_written\t{}\trows", worst(|cost| cost.rows_written));
-        println!("append_message.{name}.rows_read\t{}\trows", worst(|cost| cost.rows_read));
+        let costs: Vec<_> = (0..20).map(|number| room.cost(|| room.send(&engine, number, ""))).collect();
+        print_worst(&format!("append_message.{name}"), &costs);
+        let costs: Vec<_> =
+            (20..40).map(|number| room.cost(|| room.send(&engine, number, IN_THREAD))).collect();
+        print_worst(&format!("append_thread_message.{name}"), &costs);
         let started = Instant::now();
-        (20..220).for_each(|number| room.send(&engine, number));
+        (40..240).for_each(|number| room.send(&engine, number, ""));
         println!("append_message.{name}.time\t{:.1}\tus", started.elapsed().as_secs_f64() * 1e6 / 200.0);
 
         let engine = room.engine();
@@ -55,6 +58,12 @@ fn main() {
         println!("append_state.{name}.rows_written\t{}\trows", cost.rows_written);
         println!("append_state.{name}.rows_read\t{}\trows", cost.rows_read);
     }
+}
+
+fn print_worst(metric: &str, costs: &[Ledger]) {
+    let worst = |of: fn(&Ledger) -> u64| costs.iter().map(of).max().unwrap();
+    println!("{metric}.rows_written\t{}\trows", worst(|cost| cost.rows_written));
+    println!("{metric}.rows_read\t{}\trows", worst(|cost| cost.rows_read));
 }
 
 /// A room of so many members that a user of this server joined.
@@ -103,11 +112,8 @@ impl Imported {
         cost
     }
 
-    /// A message that relates to another: what writes most.
-    fn send(&self, engine: &RoomEngine, number: usize) {
-        let relates_to = "{\"event_id\":\"$parent\",\"rel_type\":\"m.thread\"}";
-        let content =
-            format!("{{\"body\":\"{number}\",\"m.relates_to\":{relates_to},\"msgtype\":\"m.text\"}}");
+    fn send(&self, engine: &RoomEngine, number: usize, relation: &str) {
+        let content = format!("{{\"body\":\"{number}\",{relation}\"msgtype\":\"m.text\"}}");
         let txn = Txn { device_id: "DEVICE".to_owned(), txn_id: number.to_string() };
         let event = NewEvent::message(self.user.clone(), "m.room.message", content, Some(txn));
         let _ = engine.commit(&self.large.author(&self.server), &[event]).unwrap();
