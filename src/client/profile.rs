@@ -46,6 +46,10 @@ pub async fn profile_of(
     match federation::send(platform, user_id.server_name(), request, BOUNDS).await {
         Ok(response) => Ok(response.data.into_iter().collect()),
         Err(FederationError::Refused(error)) if error.status == 404 => Err(unknown()),
+        // The specification's answer for a user of whom there is no profile.
+        Err(FederationError::Unreachable { .. }) => {
+            Err(MatrixError::not_found("Profile not found: the user's server cannot be reached"))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -25,6 +25,8 @@ fn a_profile_is_set_and_seen_by_all() {
     alice.ok("DELETE", &profile("alice", "/displayname"), Value::Null);
     anyone.refused("GET", &profile("alice", "/displayname"), Value::Null, 404, "M_NOT_FOUND");
     anyone.refused("GET", &profile("nobody", ""), Value::Null, 404, "M_NOT_FOUND");
+    let far_away = "/_matrix/client/v3/profile/@someone:unreachable.test";
+    anyone.refused("GET", far_away, Value::Null, 404, "M_NOT_FOUND");
 }
 
 #[test]
