@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import test, { after } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { generator, pick } from '../random.mjs';
 import { register, startServer } from './harness.mjs';
 
 const V3 = '/_matrix/client/v3';
@@ -18,14 +19,6 @@ const FILTER = JSON.stringify({ room: { timeline: { limit: 10 } } });
 
 const seed = Number(process.env.CROWD_SEED ?? Date.now() % 1_000_000);
 const server = await startServer({ after });
-
-/** Numbers from 0 to 1, the same for the same seed. */
-function generator(state) {
-  return () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    return state / 0x7fff_ffff;
-  };
-}
 
 /** Sends a request until it is answered. */
 async function insist(user, method, target, options) {
@@ -47,7 +40,7 @@ class Person {
   }
 
   pick(list) {
-    return list[Math.floor(this.random() * list.length)];
+    return pick(this.random, list);
   }
 
   ask(method, target, body) {

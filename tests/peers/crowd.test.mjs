@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { generator, pick } from '../random.mjs';
 import { User, until } from './client.mjs';
 import { Network } from './process.mjs';
 import { Selvedge } from './selvedge.mjs';
@@ -17,17 +18,10 @@ const KILLS = 3;
 const PATIENCE = 120_000;
 const seed = Number(process.env.CROWD_SEED ?? Date.now() % 1_000_000);
 
-function generator(state) {
-  return () => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fff_ffff;
-    return state / 0x7fff_ffff;
-  };
-}
-
 /** A user who acts at random, and sends each request until it is answered. */
 class Person extends User {
   pick(list) {
-    return list[Math.floor(this.random() * list.length)];
+    return pick(this.random, list);
   }
 
   async insist(method, endpoint, body) {
