@@ -1,5 +1,6 @@
 //! Requests to other homeservers: found, signed, bounded, typed. And what is needed to believe their answers.
 
+mod parts;
 pub mod stray;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ use ruma::{
 };
 use serde::Deserialize;
 
+pub use self::parts::Parts;
 pub use crate::address::is_private;
 use crate::{
     matrix_error::MatrixError,

@@ -3,14 +3,11 @@
 
 use ruma::{OwnedServerName, RoomVersionId};
 use selvedge_durable_objects::{
-    federation::{Body, FederationError, verify::verify_pdus},
+    federation::{Body, FederationError, Parts, verify::verify_pdus},
     matrix_error::MatrixError,
     rpc::room::{BeginImport, CheckedEvent, ImportPiece},
 };
-use selvedge_protocol::{
-    event::MAX_PDU_BYTES,
-    json::{Part, Splitter},
-};
+use selvedge_protocol::{event::MAX_PDU_BYTES, json::Part};
 
 use super::handshake::Wish;
 use crate::{context::Ctx, federation::pdu::Version};
@@ -43,45 +40,41 @@ pub struct Rest {
 pub async fn read(
     ctx: &Ctx,
     wish: &Wish<'_>,
-    mut body: Body,
+    body: Body,
     import: Option<Import<'_>>,
 ) -> Result<Rest, FederationError> {
-    let mut splitter = Splitter::new(&["auth_chain", "state", "servers_in_room"], MAX_PART);
+    let mut parts = Parts::new(body, &["auth_chain", "state", "servers_in_room"], MAX_PART);
     let mut rest = Rest::default();
     let mut intake = match import {
         Some(import) => Some(Intake::begin(ctx, wish, import).await?),
         None => None,
     };
     let mut others = 0_usize;
-    while let Some(chunk) = body.next().await? {
-        splitter.push(&chunk);
-        while let Some(part) = splitter.next_part().map_err(|error| body.bad(&error))? {
-            if !matches!(part, Part::Element("state" | "auth_chain", _)) {
-                others = others.saturating_add(1);
+    while let Some(part) = parts.next().await? {
+        if !matches!(part, Part::Element("state" | "auth_chain", _)) {
+            others = others.saturating_add(1);
+        }
+        if others > MAX_OTHERS {
+            return Err(parts.bad(&"it tells of too much that is no event"));
+        }
+        match part {
+            Part::Member(name, value) if name == "event" => rest.event = Some(value),
+            Part::Member(name, value) if name == "members_omitted" => {
+                rest.members_omitted = value == "true";
             }
-            if others > MAX_OTHERS {
-                return Err(body.bad(&"it tells of too much that is no event"));
+            Part::Member(..) => {}
+            Part::Element("servers_in_room", json) => {
+                if rest.servers.len() < MAX_SERVERS {
+                    rest.servers.extend(serde_json::from_str::<OwnedServerName>(&json));
+                }
             }
-            match part {
-                Part::Member(name, value) if name == "event" => rest.event = Some(value),
-                Part::Member(name, value) if name == "members_omitted" => {
-                    rest.members_omitted = value == "true";
-                }
-                Part::Member(..) => {}
-                Part::Element("servers_in_room", json) => {
-                    if rest.servers.len() < MAX_SERVERS {
-                        rest.servers.extend(serde_json::from_str::<OwnedServerName>(&json));
-                    }
-                }
-                Part::Element(list, json) => {
-                    if let Some(intake) = &mut intake {
-                        intake.add(list, json).await?;
-                    }
+            Part::Element(list, json) => {
+                if let Some(intake) = &mut intake {
+                    intake.add(list, json).await?;
                 }
             }
         }
     }
-    splitter.finish().map_err(|error| body.bad(&error))?;
     if let Some(intake) = intake {
         intake.end().await?;
     }

@@ -16,14 +16,14 @@ use ruma::{
 };
 use selvedge_protocol::{
     event::{MAX_PDU_BYTES, Pdu},
-    json::{Part, Splitter},
+    json::Part,
     state_tree::{self, StateRoot},
 };
 use serde_json::value::RawValue;
 
 use super::gather::{Gather, GatherError};
 use crate::{
-    federation::{self, Body, Bounds},
+    federation::{self, Bounds, FederationError, Parts},
     matrix_error::MatrixError,
     room::{
         RoomEngine,
@@ -59,42 +59,30 @@ const MAX_ID: usize = 4 << 10;
 /// How many bytes an event may have as it arrives.
 const MAX_PART: usize = 4 * MAX_PDU_BYTES;
 
-/// The parts of an answer, as they arrive.
-struct Parts {
-    body: Body,
-    splitter: Option<Splitter>,
-    /// How many of them were members.
+/// The elements of an answer's lists, as they arrive.
+struct Elements {
+    parts: Parts,
+    /// How many parts were none.
     members: usize,
 }
 
-impl Parts {
-    /// The next element of a list: the list's name and the element.
+impl Elements {
+    /// The next element: the list's name and the element.
     async fn next(&mut self) -> Result<Option<(&'static str, String)>, GatherError> {
-        while let Some(part) = self.next_part().await? {
+        while let Some(part) = self.parts.next().await? {
             match part {
                 Part::Element(list, json) => return Ok(Some((list, json))),
                 Part::Member(..) => self.members = self.members.saturating_add(1),
             }
             if self.members > MAX_MEMBERS {
-                return Err(self.body.bad(&"it has too many members").into());
+                return Err(self.bad(&"it has too many members").into());
             }
         }
         Ok(None)
     }
 
-    async fn next_part(&mut self) -> Result<Option<Part>, GatherError> {
-        while let Some(splitter) = &mut self.splitter {
-            if let Some(part) = splitter.next_part().map_err(|error| self.body.bad(&error))? {
-                return Ok(Some(part));
-            }
-            if let Some(chunk) = self.body.next().await? {
-                splitter.push(&chunk);
-            } else {
-                let finished = self.splitter.take().map_or(Ok(()), Splitter::finish);
-                finished.map_err(|error| self.body.bad(&error))?;
-            }
-        }
-        Ok(None)
+    fn bad(&self, error: &dyn std::fmt::Display) -> FederationError {
+        self.parts.bad(error)
     }
 }
 
@@ -147,14 +135,14 @@ impl<'e> Gather<'e> {
         request: R,
         arrays: &'static [&'static str],
         max_part: usize,
-    ) -> Result<Parts, GatherError>
+    ) -> Result<Elements, GatherError>
     where
         R: OutgoingRequest<Authentication = ServerSignatures, PathBuilder = SinglePath>,
     {
         let bounds = Bounds { timeout_ms: TIMEOUT_MS, max_bytes: MAX_BYTES };
         let platform = self.engine.runtime.platform.as_ref();
         let body = federation::open(platform, &self.origin, request, bounds).await?;
-        Ok(Parts { body, splitter: Some(Splitter::new(arrays, max_part)), members: 0 })
+        Ok(Elements { parts: Parts::new(body, arrays, max_part), members: 0 })
     }
 
     /// The ids of the state before an event, and those of them and of their auth chain that are not here; `None` when
@@ -164,10 +152,10 @@ impl<'e> Gather<'e> {
         at: &EventId,
     ) -> Result<Option<(Vec<OwnedEventId>, Vec<OwnedEventId>)>, GatherError> {
         let request = get_room_state_ids::Request::new(at.to_owned(), self.room_id()?);
-        let mut parts = self.open(request, &["pdu_ids", "auth_chain_ids"], MAX_ID).await?;
+        let mut elements = self.open(request, &["pdu_ids", "auth_chain_ids"], MAX_ID).await?;
         let (mut state, mut unknown, mut seen) = (Vec::new(), BTreeSet::new(), 0_usize);
-        while let Some((list, json)) = parts.next().await? {
-            let id: OwnedEventId = serde_json::from_str(&json).map_err(|error| parts.body.bad(&error))?;
+        while let Some((list, json)) = elements.next().await? {
+            let id: OwnedEventId = serde_json::from_str(&json).map_err(|error| elements.bad(&error))?;
             if self.is_unknown(&id)? {
                 unknown.insert(id.clone());
                 if unknown.len() > MAX_SINGLE {
@@ -219,11 +207,11 @@ impl<'e> Gather<'e> {
         self.engine.store.write(|writer| writer.set_import_token(token))?;
         self.engine.begin_import(&local, meta.room_id.clone(), meta.version.clone())?;
         let request = get_room_state::Request::new(at.to_owned(), meta.room_id.clone());
-        let mut parts = self.open(request, &["pdus", "auth_chain"], MAX_PART).await?;
+        let mut elements = self.open(request, &["pdus", "auth_chain"], MAX_PART).await?;
         let (mut chain, mut state) = (Vec::new(), Vec::new());
         let (mut taken, mut refused) = (0_usize, 0_usize);
-        while let Some((list, json)) = parts.next().await? {
-            let event = RawValue::from_string(json).map_err(|error| parts.body.bad(&error))?;
+        while let Some((list, json)) = elements.next().await? {
+            let event = RawValue::from_string(json).map_err(|error| elements.bad(&error))?;
             if list == "pdus" { &mut state } else { &mut chain }.push(event);
             if chain.len().saturating_add(state.len()) >= PIECE {
                 let (chain, state) = (std::mem::take(&mut chain), std::mem::take(&mut state));
@@ -231,7 +219,7 @@ impl<'e> Gather<'e> {
                 taken = taken.saturating_add(count);
                 refused = refused.saturating_add(PIECE.saturating_sub(count));
                 if refused > taken.saturating_add(MAX_REFUSED) {
-                    return Err(parts.body.bad(&"most of it are no events that count").into());
+                    return Err(elements.bad(&"most of it are no events that count").into());
                 }
             }
         }
