@@ -5,9 +5,8 @@ use std::rc::Rc;
 use ruma::ServerName;
 use selvedge_durable_objects::{
     config::ServerConfig,
-    matrix_error::MatrixError,
     platform::Platform,
-    rpc::{self, Actor, Command},
+    rpc::{self, Actor, Command, Reply},
 };
 
 /// The context of one request. Cheap to clone.
@@ -37,12 +36,8 @@ pub struct Peer {
 
 impl Ctx {
     /// Asks an actor.
-    pub async fn call<C: Command>(
-        &self,
-        key: &<C::Actor as Actor>::Key,
-        command: &C,
-    ) -> Result<C::Reply, MatrixError> {
-        rpc::call(self.platform.as_ref(), key, command).await
+    pub fn call<C: Command>(&self, key: &<C::Actor as Actor>::Key, command: &C) -> Reply<'_, C::Reply> {
+        rpc::call(self.platform.as_ref(), key, command)
     }
 
     /// This server's name.

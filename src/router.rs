@@ -5,7 +5,13 @@
 
 mod routes;
 
-use std::{collections::BTreeMap, future::Future, rc::Rc};
+use std::{
+    collections::BTreeMap,
+    future::Future,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
 
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use http::{Method, Request};
@@ -235,12 +241,40 @@ fn descend<'n, 'p>(
     route
 }
 
-/// Boxed, so that the future is not compiled into every route's.
-fn authenticate<'r, A: FromRequest + 'r>(
-    ctx: &'r Ctx,
-    incoming: &'r Incoming,
-) -> LocalBoxFuture<'r, Result<A, MatrixError>> {
-    A::from_request(ctx, &incoming.request).boxed_local()
+/// A handler's answer on its way: boxed, so that only how its end is written is compiled for each type of answer.
+struct Answering<O>(LocalBoxFuture<'static, Result<O, MatrixError>>);
+
+impl<O: OutgoingResponse> Future for Answering<O> {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        self.0.poll_unpin(context).map(answer::from_result)
+    }
+}
+
+/// Reads the rest of a request that was authenticated, and calls the handler.
+type Start<A> = Rc<dyn Fn(Ctx, A, Incoming) -> Result<LocalBoxFuture<'static, Answer>, MatrixError>>;
+
+/// What is the same for all routes with one kind of authentication: `start` is all that is compiled for each.
+fn erase_with<A: FromRequest + 'static>(
+    check: fn(&Incoming) -> Result<(), MatrixError>,
+    start: Start<A>,
+) -> Handler {
+    Rc::new(move |ctx, incoming| {
+        let start = Rc::clone(&start);
+        async move {
+            let started = async {
+                check(&incoming)?;
+                let auth = A::from_request(&ctx, &incoming.request).await?;
+                start(ctx, auth, incoming)
+            };
+            match started.await {
+                Ok(answering) => answering.await,
+                Err(error) => answer::from_error(&error),
+            }
+        }
+        .boxed_local()
+    })
 }
 
 fn erase<A, R, O, F>(handler: fn(Ctx, A, R) -> F) -> Handler
@@ -250,19 +284,11 @@ where
     O: OutgoingResponse + 'static,
     F: Future<Output = Result<O, MatrixError>> + 'static,
 {
-    Rc::new(move |ctx, incoming| {
-        async move {
-            let result = async {
-                check_encoding(&incoming)?;
-                let auth = authenticate(&ctx, &incoming).await?;
-                let request = parse::<R>(&incoming)?;
-                drop(incoming);
-                handler(ctx, auth, request).await
-            };
-            answer::from_result(result.await)
-        }
-        .boxed_local()
-    })
+    let start = move |ctx, auth, incoming| {
+        let request = parse::<R>(&incoming)?;
+        Ok(Answering(handler(ctx, auth, request).boxed_local()).boxed_local())
+    };
+    erase_with(check_encoding, Rc::new(start))
 }
 
 fn erase_plain<A, O, F>(handler: fn(Ctx, A, Incoming) -> F) -> Handler
@@ -271,16 +297,9 @@ where
     O: OutgoingResponse + 'static,
     F: Future<Output = Result<O, MatrixError>> + 'static,
 {
-    Rc::new(move |ctx, incoming| {
-        async move {
-            let result = match authenticate(&ctx, &incoming).await {
-                Ok(auth) => handler(ctx, auth, incoming).await,
-                Err(error) => Err(error),
-            };
-            answer::from_result(result)
-        }
-        .boxed_local()
-    })
+    let start =
+        move |ctx, auth, incoming| Ok(Answering(handler(ctx, auth, incoming).boxed_local()).boxed_local());
+    erase_with(|_| Ok(()), Rc::new(start))
 }
 
 fn check_encoding(incoming: &Incoming) -> Result<(), MatrixError> {

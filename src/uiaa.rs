@@ -110,9 +110,9 @@ impl<'a> Challenge<'a> {
             nonce: u64::from_le_bytes(random(platform)),
         };
         let flows = vec![AuthFlow::new(vec![self.stage.clone()])];
-        let mut answer = MatrixError::new(401, ErrorCode::Forbidden, why.unwrap_or_default());
+        let mut answer = MatrixError::new(401, ErrorCode::Forbidden, why.unwrap_or_default().to_owned());
         if why.is_none() {
-            answer.code = String::new();
+            answer.code = "".into();
         }
         Ok(answer
             .with("flows", serde_json::to_value(flows)?)

@@ -10,7 +10,7 @@ mod nothing;
 #[cfg(target_arch = "wasm32")]
 mod storage;
 
-use std::rc::Rc;
+use std::{borrow::Cow, fmt, rc::Rc};
 
 #[cfg(not(target_arch = "wasm32"))]
 pub use native::NativeDatabase;
@@ -18,21 +18,30 @@ pub use nothing::EmptyDatabase;
 #[cfg(target_arch = "wasm32")]
 pub use storage::StorageDatabase;
 
-/// A statement failed, or a row was not of the expected form.
+/// A statement failed, or a row was not of the expected form. A pointer, for it is moved wherever something is read or written.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum DatabaseError {
-    /// SQLite refused the statement.
+#[error(transparent)]
+pub struct DatabaseError(Box<Fault>);
+
+#[derive(Debug, Clone, thiserror::Error)]
+enum Fault {
     #[error("SQL: {0}")]
     Sql(String),
-    /// A stored value is not what the schema promises.
     #[error("stored data: {0}")]
-    Corrupt(String),
+    Corrupt(Cow<'static, str>),
 }
 
 impl DatabaseError {
+    /// SQLite refused the statement: `what` says why.
+    #[cold]
+    pub fn sql(what: impl fmt::Display) -> Self {
+        Self(Box::new(Fault::Sql(what.to_string())))
+    }
+
     /// What was read breaks an invariant of the schema; `what` says which.
-    pub fn corrupt(what: impl Into<String>) -> Self {
-        Self::Corrupt(what.into())
+    #[cold]
+    pub fn corrupt(what: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Fault::Corrupt(what.into())))
     }
 }
 
@@ -241,18 +250,18 @@ pub trait DatabaseExt: Database {
         let mut outcome: Option<Result<T, E>> = None;
         let ran = self.run_transaction(&mut || {
             let Some(body) = body.take() else {
-                return Err(DatabaseError::Sql("transaction ran twice".to_owned()));
+                return Err(DatabaseError::sql("transaction ran twice"));
             };
             let result = body();
             let failed = result.is_err();
             outcome = Some(result);
-            if failed { Err(DatabaseError::Sql("rolled back".to_owned())) } else { Ok(()) }
+            if failed { Err(DatabaseError::sql("rolled back")) } else { Ok(()) }
         });
         match (ran, outcome) {
             (_, Some(Err(error))) => Err(error),
             (Ok(()), Some(Ok(value))) => Ok(value),
             (Err(error), _) => Err(error.into()),
-            (Ok(()), None) => Err(DatabaseError::Sql("transaction did not run".to_owned()).into()),
+            (Ok(()), None) => Err(DatabaseError::sql("transaction did not run").into()),
         }
     }
 }

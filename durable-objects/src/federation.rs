@@ -25,7 +25,7 @@ use serde::Deserialize;
 pub use self::parts::Parts;
 pub use crate::address::is_private;
 use crate::{
-    matrix_error::MatrixError,
+    matrix_error::{ErrorAnswer, MatrixError},
     platform::{self, FetchError, OutboundRequest, OutboundStream, Platform},
     rpc::{
         self,
@@ -296,10 +296,10 @@ pub fn refusal(status: u16, body: &[u8]) -> MatrixError {
         extra: serde_json::Map<String, serde_json::Value>,
     }
     match serde_json::from_slice::<Body>(body) {
-        Ok(body) => MatrixError { status, code: body.errcode, message: body.error, extra: body.extra },
-        Err(_) => {
-            MatrixError { status, ..MatrixError::bad_gateway(format!("The other server answered {status}")) }
+        Ok(Body { errcode, error, extra }) => {
+            ErrorAnswer { status, code: errcode.into(), message: error.into(), extra }.into()
         }
+        Err(_) => MatrixError::bad_gateway(format!("The other server answered {status}")).with_status(status),
     }
 }
 

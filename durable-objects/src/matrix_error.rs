@@ -1,22 +1,32 @@
 //! The one error type of answers to clients and servers; it also crosses between actors.
 
+use std::{
+    borrow::Cow,
+    ops::{Deref, DerefMut},
+};
+
 use ruma::api::error::ErrorCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::database::DatabaseError;
 
-/// An error answer: HTTP status, errcode, text for people, and what else the body carries
-/// `[C-S §2.1]`.
+/// An error answer: HTTP status, errcode, text for people, and what else the body carries `[C-S §2.1]`. A pointer, for it is
+/// moved wherever something can fail.
 #[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
-#[error("{status} {code} {message}")]
-pub struct MatrixError {
+#[error("{} {} {}", self.status, self.code, self.message)]
+#[serde(transparent)]
+pub struct MatrixError(Box<ErrorAnswer>);
+
+/// What a [`MatrixError`] tells.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct ErrorAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The `errcode`; empty for the first answer of user-interactive authentication, which has none.
-    pub code: String,
+    pub code: Cow<'static, str>,
     /// The `error` text.
-    pub message: String,
+    pub message: Cow<'static, str>,
     /// Further members of the body.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub extra: Map<String, Value>,
@@ -25,16 +35,23 @@ pub struct MatrixError {
 /// Defines constructors that differ in status and errcode only.
 macro_rules! constructors {
     ($($(#[$doc:meta])* $name:ident: $status:literal $code:ident;)+) => {
-        $($(#[$doc])* pub fn $name(message: impl Into<String>) -> Self {
-            Self::new($status, ErrorCode::$code, message)
+        $($(#[$doc])* pub fn $name(message: impl Into<Cow<'static, str>>) -> Self {
+            Self::make($status, &ErrorCode::$code, message.into())
         })+
     };
 }
 
 impl MatrixError {
     /// An error with the given status and errcode.
-    pub fn new(status: u16, code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { status, code: code.to_string(), message: message.into(), extra: Map::new() }
+    pub fn new(status: u16, code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::make(status, &code, message.into())
+    }
+
+    /// Not inlined, for there are many errors.
+    #[cold]
+    #[inline(never)]
+    fn make(status: u16, code: &ErrorCode, message: Cow<'static, str>) -> Self {
+        ErrorAnswer { status, code: code.to_string().into(), message, extra: Map::new() }.into()
     }
 
     constructors! {
@@ -84,6 +101,13 @@ impl MatrixError {
             .with("retry_after_ms", json!(retry_after_ms))
     }
 
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Adds a member to the body.
     #[must_use]
     pub fn with(mut self, key: &str, value: Value) -> Self {
@@ -100,14 +124,36 @@ impl MatrixError {
     pub fn body(&self) -> Value {
         let mut body = self.extra.clone();
         if !self.code.is_empty() {
-            body.insert("errcode".to_owned(), Value::String(self.code.clone()));
-            body.insert("error".to_owned(), Value::String(self.message.clone()));
+            body.insert("errcode".to_owned(), Value::String(self.code.to_string()));
+            body.insert("error".to_owned(), Value::String(self.message.to_string()));
         }
         Value::Object(body)
     }
 }
 
+impl From<ErrorAnswer> for MatrixError {
+    fn from(answer: ErrorAnswer) -> Self {
+        Self(Box::new(answer))
+    }
+}
+
+impl Deref for MatrixError {
+    type Target = ErrorAnswer;
+
+    fn deref(&self) -> &ErrorAnswer {
+        &self.0
+    }
+}
+
+impl DerefMut for MatrixError {
+    fn deref_mut(&mut self) -> &mut ErrorAnswer {
+        &mut self.0
+    }
+}
+
 impl From<DatabaseError> for MatrixError {
+    #[cold]
+    #[inline(never)]
     fn from(error: DatabaseError) -> Self {
         crate::log::error("database", &error.to_string());
         Self::internal("Storage failed")
@@ -115,6 +161,8 @@ impl From<DatabaseError> for MatrixError {
 }
 
 impl From<serde_json::Error> for MatrixError {
+    #[cold]
+    #[inline(never)]
     fn from(error: serde_json::Error) -> Self {
         crate::log::error("json", &error.to_string());
         Self::internal("A message between actors was not understood")

@@ -16,9 +16,14 @@ pub mod room;
 pub mod sync_token;
 pub mod user;
 
-use std::future::Future;
+use std::{
+    future::Future,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
-use futures_util::{FutureExt, future::LocalBoxFuture};
+use futures_util::{FutureExt, future::LocalBoxFuture, ready};
 use ruma::{OwnedRoomId, OwnedServerName};
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -95,25 +100,53 @@ macro_rules! command {
 }
 
 /// Sends `command` to the actor named by `key` and waits for the reply.
-pub async fn call<C: Command>(
-    platform: &dyn Platform,
+pub fn call<'p, C: Command>(
+    platform: &'p dyn Platform,
     key: &<C::Actor as Actor>::Key,
     command: &C,
-) -> Result<C::Reply, MatrixError> {
+) -> Reply<'p, C::Reply> {
     let actor = ActorName { kind: C::Actor::KIND, name: C::Actor::object_name(key) };
-    let payload = ask(platform, actor, C::OP, serde_json::to_string(command)?).await?;
-    Ok(serde_json::from_str(&payload)?)
+    Reply { payload: ask(platform, actor, C::OP, write(command)), of: PhantomData }
 }
 
-/// The part of a call that does not depend on the command: compiled once, for there are many commands.
+/// An actor's reply, on its way. All that differs from command to command is how its end is parsed: there are many commands.
+#[must_use = "nothing is asked before it is awaited"]
+pub struct Reply<'p, R> {
+    payload: LocalBoxFuture<'p, Result<String, MatrixError>>,
+    of: PhantomData<fn() -> R>,
+}
+
+impl<R: DeserializeOwned> Future for Reply<'_, R> {
+    type Output = Result<R, MatrixError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match ready!(self.payload.poll_unpin(context)) {
+            Ok(payload) => Poll::Ready(read(&payload)),
+            Err(error) => Poll::Ready(Err(error)),
+        }
+    }
+}
+
+/// A command or a reply as it travels. Compiled once for each type, not at each of its uses.
+#[inline(never)]
+pub fn write<T: Serialize>(message: &T) -> Result<String, MatrixError> {
+    Ok(serde_json::to_string(message)?)
+}
+
+/// The reverse of [`write`].
+#[inline(never)]
+pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, MatrixError> {
+    Ok(serde_json::from_str(text)?)
+}
+
 fn ask<'p>(
     platform: &'p dyn Platform,
     actor: ActorName,
     op: &'static str,
-    body: String,
+    body: Result<String, MatrixError>,
 ) -> LocalBoxFuture<'p, Result<String, MatrixError>> {
     async move {
-        let mut reply = platform.call(&actor, op, body).await.map_err(|error| {
+        let mut reply = platform.call(&actor, op, body?).await.map_err(|error| {
             crate::log::error("rpc", &error.to_string());
             MatrixError::internal("A part of the server did not answer")
         })?;
@@ -142,7 +175,7 @@ pub async fn wait<C: Command>(
     timeout_ms: u32,
 ) -> Result<Awaited<C::Reply>, MatrixError> {
     let actor = ActorName { kind: C::Actor::KIND, name: C::Actor::object_name(key) };
-    let waited = platform.wait(&actor, serde_json::to_string(command)?, timeout_ms).await;
+    let waited = platform.wait(&actor, write(command)?, timeout_ms).await;
     match waited {
         Ok(Waited::Answer(reply)) => open(&reply).map(Awaited::Reply),
         Ok(Waited::Nothing(reply)) => open(&reply).map(Awaited::Nothing),
@@ -157,7 +190,7 @@ pub async fn wait<C: Command>(
 /// Opens a reply and parses what it carries.
 fn open<R: DeserializeOwned>(reply: &str) -> Result<R, MatrixError> {
     let head = settle(reply)?;
-    Ok(serde_json::from_str(reply.get(head..).unwrap_or_default())?)
+    read(reply.get(head..).unwrap_or_default())
 }
 
 /// Adds a reply's cost to the ledger; gives where its payload begins, or the error that it carries.
@@ -168,7 +201,7 @@ fn settle(reply: &str) -> Result<usize, MatrixError> {
     if outcome == "ok" {
         return Ok(reply.len().saturating_sub(payload.len()));
     }
-    Err(serde_json::from_str(payload)?)
+    Err(read(payload)?)
 }
 
 /// Adds the cost that the first line of a reply tells to the ledger, and returns the outcome that it tells.
@@ -203,10 +236,10 @@ macro_rules! dispatch {
     ($engine:expr, $op:expr, $body:expr, { $($kind:tt $command:ty => $method:ident,)* }) => {
         match $op {
             $(<$command as $crate::rpc::Command>::OP => {
-                let command: $command = serde_json::from_str($body)?;
+                let command: $command = $crate::rpc::read($body)?;
                 let reply: <$command as $crate::rpc::Command>::Reply =
                     $crate::dispatch!(@$kind $engine.$method(command))?;
-                Ok(serde_json::to_string(&reply)?)
+                $crate::rpc::write(&reply)
             })*
             other => Err($crate::matrix_error::MatrixError::internal(format!("unknown command {other}"))),
         }

@@ -56,7 +56,7 @@ impl NativeDatabase {
 
 impl From<rusqlite::Error> for DatabaseError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sql(error.to_string())
+        Self::sql(error)
     }
 }
 

@@ -14,7 +14,7 @@ impl Database for EmptyDatabase {
         _: &mut dyn FnMut(Row) -> Result<(), DatabaseError>,
     ) -> Result<(), DatabaseError> {
         let asks = ["SELECT", "WITH"].iter().any(|word| sql.trim_start().starts_with(word));
-        if asks { Ok(()) } else { Err(DatabaseError::Sql("a question writes".to_owned())) }
+        if asks { Ok(()) } else { Err(DatabaseError::sql("a question writes")) }
     }
 
     fn run_transaction(

@@ -64,12 +64,12 @@ impl Database for StorageDatabase {
         each: &mut dyn FnMut(Row) -> Result<(), DatabaseError>,
     ) -> Result<(), DatabaseError> {
         let bindings: Vec<JsValue> = params.iter().map(bind).collect();
-        let failed = |error: worker::Error| DatabaseError::Sql(error.to_string());
-        let cursor = self.sql.exec_raw(sql, bindings).map_err(failed)?;
+        let cursor = self.sql.exec_raw(sql, bindings).map_err(DatabaseError::sql)?;
         // Of the cursor's iterators only the raw one returns an error while stepping.
         let mut rows = cursor.raw();
-        let outcome =
-            rows.try_for_each(|row| each(Row::new(row.map_err(failed)?.into_iter().map(read).collect())));
+        let outcome = rows.try_for_each(|row| {
+            each(Row::new(row.map_err(DatabaseError::sql)?.into_iter().map(read).collect()))
+        });
         ledger::read(cursor.rows_read() as u64);
         ledger::wrote(cursor.rows_written() as u64);
         outcome
@@ -80,7 +80,7 @@ impl Database for StorageDatabase {
         body: &mut dyn FnMut() -> Result<(), DatabaseError>,
     ) -> Result<(), DatabaseError> {
         let storage: &TransactionalStorage = self.storage.as_raw().unchecked_ref();
-        let mut outcome = Err(DatabaseError::Sql("the transaction did not run".to_owned()));
+        let mut outcome = Err(DatabaseError::sql("the transaction did not run"));
         // A panic in `body` unwinds into an exception: the platform rolls back, and the caller gets the error.
         let mut safe = AssertUnwindSafe((&mut outcome, body));
         let called = storage.transaction_sync(&mut move || {
@@ -90,7 +90,7 @@ impl Database for StorageDatabase {
         });
         match called {
             Ok(()) => outcome,
-            Err(thrown) => outcome.and(Err(DatabaseError::Sql(format!("{thrown:?}")))),
+            Err(thrown) => outcome.and(Err(DatabaseError::sql(format_args!("{thrown:?}")))),
         }
     }
 }

@@ -8,7 +8,7 @@ use selvedge_protocol::event::{
 };
 
 use super::verify_keys::verify_key;
-use crate::{crypto, matrix_error::MatrixError, platform::Platform};
+use crate::{crypto, platform::Platform};
 
 /// How many events are verified at the same time.
 const CONCURRENCY: usize = 64;
@@ -62,11 +62,11 @@ async fn outcome(
 ) -> SignatureOutcome {
     let valid_at = verification.keys_valid_at().map_or(0, |time| time.0.into());
     let key = verify_key(platform, &check.server, &check.key_id, valid_at).await;
-    let key = match key.map_err(|error: MatrixError| error.message) {
+    let key = match key {
         Ok(Some(key)) => STANDARD_NO_PAD.decode(key.public_key.trim_end_matches('=')).unwrap_or_default(),
         Ok(None) => return SignatureOutcome::UnknownKey,
-        Err(reason) => {
-            crate::log::warn("federation", &format!("no keys of {}: {reason}", check.server));
+        Err(error) => {
+            crate::log::warn("federation", &format!("no keys of {}: {}", check.server, error.message));
             return SignatureOutcome::UnknownKey;
         }
     };

@@ -124,7 +124,7 @@ impl RoomEngine {
         while self.is_partial()? && self.takes_part()? {
             if platform.now() >= deadline {
                 let text = "The members of the room are still being fetched: try again later";
-                return Err(MatrixError { status: 504, ..MatrixError::bad_gateway(text) });
+                return Err(MatrixError::bad_gateway(text).with_status(504));
             }
             platform.sleep(POLL_MS).await;
         }

@@ -132,7 +132,7 @@ async fn through(
     taken_in.await.map_err(|error| match error {
         FederationError::Internal(error) if error.status == 403 => FederationError::Refused(error),
         FederationError::Internal(error) if error.status == 502 => {
-            FederationError::BadAnswer { server: server.to_string(), reason: error.message }
+            FederationError::BadAnswer { server: server.to_string(), reason: error.message.to_string() }
         }
         other => other,
     })

@@ -234,7 +234,7 @@ impl<'e> Gather<'e> {
 
     /// Goes on holding the reservation of the room.
     fn hold(&self, token: u64) -> Result<(), GatherError> {
-        self.engine.renew(token).map_err(|error| GatherError::Unavailable(error.message))
+        self.engine.renew(token).map_err(|error| GatherError::Unavailable(error.message.to_string()))
     }
 
     /// Takes in events; how many count.

@@ -45,7 +45,7 @@ impl NodeStore for Store {
     }
 
     fn insert(&mut self, _node: &Node) -> Result<NodeId, DatabaseError> {
-        Err(DatabaseError::Sql("a state node was written outside a transaction".to_owned()))
+        Err(DatabaseError::sql("a state node was written outside a transaction"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! Cross-signing keys `[C-S §11.15.2]`.
 
+use std::borrow::Cow;
+
 use ruma::{
     api::error::ErrorCode,
     encryption::{CrossSigningKey, KeyUsage},
@@ -25,7 +27,7 @@ const DELETE_SIGNATURES: &str = "DELETE FROM signature_of_other";
 const MAX_KEY: usize = 64 * 1024;
 
 /// `M_INVALID_SIGNATURE`.
-pub(super) fn invalid_signature(text: impl Into<String>) -> MatrixError {
+pub(super) fn invalid_signature(text: impl Into<Cow<'static, str>>) -> MatrixError {
     MatrixError::new(400, ErrorCode::from("M_INVALID_SIGNATURE"), text)
 }
 

@@ -23,7 +23,7 @@ const SIGNED_AFTER: &str = "SELECT DISTINCT user_id FROM signature_of_other WHER
 
 /// Notes why the signatures of a key were not taken.
 fn note(failures: &mut SignatureFailures, key: &str, error: MatrixError) {
-    failures.insert(key.to_owned(), (error.code, error.message));
+    failures.insert(key.to_owned(), (error.code.to_string(), error.message.to_string()));
 }
 
 impl UserEngine {

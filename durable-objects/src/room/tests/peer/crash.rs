@@ -42,7 +42,7 @@ impl Database for Mortal {
         each: &mut dyn FnMut(Row) -> Result<(), DatabaseError>,
     ) -> Result<(), DatabaseError> {
         if self.crash.is_over() {
-            return Err(DatabaseError::Sql("the server crashed".to_owned()));
+            return Err(DatabaseError::sql("the server crashed"));
         }
         self.database.scan(sql, params, each)
     }
