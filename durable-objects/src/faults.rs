@@ -6,7 +6,7 @@ use crate::{
     command,
     database::{Database, DatabaseExt},
     matrix_error::MatrixError,
-    rpc::Command,
+    rpc::{self, Command},
 };
 
 /// Fails in the `Directory` actor.
@@ -37,8 +37,8 @@ pub fn happen(kind: &str) -> Result<(), MatrixError> {
 /// Handles `op` if it is that of [`Fault`].
 pub(crate) fn handle(db: &dyn Database, op: &str, body: &str) -> Option<Result<String, MatrixError>> {
     (op == Fault::OP).then(|| {
-        let reply = fail(db, &serde_json::from_str::<Fault>(body)?.kind)?;
-        Ok(serde_json::to_string(&reply)?)
+        let reply = fail(db, &rpc::read::<Fault>(body)?.kind)?;
+        rpc::write(&reply)
     })
 }
 

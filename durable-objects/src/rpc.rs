@@ -1,20 +1,22 @@
 //! How the edge and the actors speak: one command type and one reply type for each thing that an
 //! actor can be asked, in a submodule per actor.
 //!
-//! On the wire a command is its name and its JSON. A reply is a line with what it cost, then its
-//! JSON, so that JSON meant for a client passes through without being parsed:
+//! A command travels as its name and its text (see [`wire`]). A reply is a line with what it cost, then its text. JSON
+//! that is meant for a client is text within: it passes through without being parsed.
 //!
 //! ```text
 //! ok CALLS ROWS_READ ROWS_WRITTEN
-//! {"event_id":"$..."}
+//! "17:{"event_id":"$"}
 //! ```
 
+pub mod as_json;
 pub mod directory;
 pub mod media_index;
 pub mod remote_server;
 pub mod room;
 pub mod sync_token;
 pub mod user;
+mod wire;
 
 use std::{
     future::Future,
@@ -23,6 +25,8 @@ use std::{
     task::{Context, Poll},
 };
 
+pub use self::as_json::AsJson;
+use self::wire::WireError;
 use futures_util::{FutureExt, future::LocalBoxFuture, ready};
 use ruma::{OwnedRoomId, OwnedServerName};
 use serde::{Serialize, de::DeserializeOwned};
@@ -116,6 +120,15 @@ pub struct Reply<'p, R> {
     of: PhantomData<fn() -> R>,
 }
 
+impl From<WireError> for MatrixError {
+    #[cold]
+    #[inline(never)]
+    fn from(error: WireError) -> Self {
+        crate::log::error("rpc", &error.to_string());
+        Self::internal("A message between actors was not understood")
+    }
+}
+
 impl<R: DeserializeOwned> Future for Reply<'_, R> {
     type Output = Result<R, MatrixError>;
 
@@ -130,13 +143,13 @@ impl<R: DeserializeOwned> Future for Reply<'_, R> {
 /// A command or a reply as it travels. Compiled once for each type, not at each of its uses.
 #[inline(never)]
 pub fn write<T: Serialize>(message: &T) -> Result<String, MatrixError> {
-    Ok(serde_json::to_string(message)?)
+    Ok(wire::to_text(message)?)
 }
 
 /// The reverse of [`write`].
 #[inline(never)]
 pub fn read<T: DeserializeOwned>(text: &str) -> Result<T, MatrixError> {
-    Ok(serde_json::from_str(text)?)
+    Ok(wire::from_text(text)?)
 }
 
 fn ask<'p>(
@@ -224,7 +237,7 @@ pub async fn serve(handler: impl Future<Output = Result<String, MatrixError>>) -
 pub fn enclose(outcome: Result<String, MatrixError>, cost: Ledger) -> String {
     let (word, payload) = match outcome {
         Ok(payload) => ("ok", payload),
-        Err(error) => ("err", serde_json::to_string(&error).unwrap_or_default()),
+        Err(error) => ("err", write(&error).unwrap_or_default()),
     };
     format!("{word} {} {} {}\n{payload}", cost.calls, cost.rows_read, cost.rows_written)
 }

@@ -8,7 +8,7 @@ use ruma::{
         get_pushrules_global_scope::v3 as get_pushrules_global_scope, set_pushrule::v3 as set_pushrule,
         set_pushrule_actions::v3 as set_pushrule_actions, set_pushrule_enabled::v3 as set_pushrule_enabled,
     },
-    push::RuleKind,
+    push::{RuleKind, Ruleset},
 };
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
@@ -23,7 +23,7 @@ pub async fn get_pushrules_all(
     auth: ClientAuth,
     _: get_pushrules_all::Request,
 ) -> Result<get_pushrules_all::Response, MatrixError> {
-    Ok(get_pushrules_all::Response::new(ctx.call(auth.localpart(), &GetPushRules {}).await?))
+    Ok(get_pushrules_all::Response::new(rules(&ctx, &auth).await?))
 }
 
 /// `GET /_matrix/client/v3/pushrules/global/`
@@ -32,11 +32,15 @@ pub async fn get_pushrules_global_scope(
     auth: ClientAuth,
     _: get_pushrules_global_scope::Request,
 ) -> Result<get_pushrules_global_scope::Response, MatrixError> {
-    Ok(get_pushrules_global_scope::Response::new(ctx.call(auth.localpart(), &GetPushRules {}).await?))
+    Ok(get_pushrules_global_scope::Response::new(rules(&ctx, &auth).await?))
+}
+
+async fn rules(ctx: &Ctx, auth: &ClientAuth) -> Result<Ruleset, MatrixError> {
+    Ok(ctx.call(auth.localpart(), &GetPushRules {}).await?.0)
 }
 
 async fn rule(ctx: &Ctx, auth: &ClientAuth, kind: RuleKind, id: &str) -> Result<PushRule, MatrixError> {
-    let rules = ctx.call(auth.localpart(), &GetPushRules {}).await?;
+    let rules = rules(ctx, auth).await?;
     let rule = rules.get(kind, id).ok_or_else(|| MatrixError::not_found("No such push rule"))?;
     Ok(rule.into())
 }

@@ -11,7 +11,7 @@ use crate::{
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     rpc::{
-        self,
+        self, AsJson,
         directory::{
             IsRoomPublished, ListPublishedRooms, MarkRoomChanged, PublishRoom, PublishedRooms, UnpublishRoom,
         },
@@ -93,8 +93,8 @@ impl DirectoryEngine {
         });
         for (room_id, summary) in join_all(asked).await {
             match summary {
-                Ok(Some(summary)) => store::update(db, &PublicRoomsChunk::from(summary))?,
-                Ok(None) => store::remove(db, &room_id)?,
+                Ok(AsJson(Some(summary))) => store::update(db, &PublicRoomsChunk::from(summary))?,
+                Ok(AsJson(None)) => store::remove(db, &room_id)?,
                 Err(_) => {
                     store::mark_changed(db, &room_id)?;
                 }

@@ -8,7 +8,10 @@ use serde_json::{json, value::RawValue};
 use super::UserEngine;
 use crate::{
     matrix_error::MatrixError,
-    rpc::user::{ChangePushRule, GetPushRules, PushRuleChange},
+    rpc::{
+        AsJson,
+        user::{ChangePushRule, GetPushRules, PushRuleChange},
+    },
 };
 
 /// The type of account data that holds them.
@@ -30,8 +33,8 @@ fn unknown_rule() -> MatrixError {
 }
 
 impl UserEngine {
-    pub(super) fn get_push_rules(&self, _: GetPushRules) -> Result<Ruleset, MatrixError> {
-        self.push_rules()
+    pub(super) fn get_push_rules(&self, _: GetPushRules) -> Result<AsJson<Ruleset>, MatrixError> {
+        self.push_rules().map(AsJson)
     }
 
     /// The stored content; `None` when the user has changed no rule.

@@ -112,11 +112,11 @@ impl UserEngine {
 
     /// Answers at once if there is something, else lets the client wait.
     pub(super) fn sync_or_wait(&self, request: &str) -> Result<Waiting, MatrixError> {
-        let synced = self.sync(serde_json::from_str(request)?)?;
+        let synced = self.sync(rpc::read(request)?)?;
         if synced.is_news() {
-            return Ok(Waiting::Ready(serde_json::to_string(&synced)?));
+            return Ok(Waiting::Ready(rpc::write(&synced)?));
         }
-        let otherwise = serde_json::to_string(&synced)?;
+        let otherwise = rpc::write(&synced)?;
         Ok(Waiting::Until { tag: TAG.to_owned(), note: request.to_owned(), otherwise })
     }
 
@@ -144,9 +144,9 @@ impl UserEngine {
         }
         let mut is_news = true;
         let answer = async {
-            let synced = self.sync(serde_json::from_str(note)?)?;
+            let synced = self.sync(rpc::read(note)?)?;
             is_news = synced.is_news();
-            Ok(serde_json::to_string(&synced)?)
+            rpc::write(&synced)
         };
         let frame = rpc::serve(answer).now_or_never()?;
         is_news.then_some(frame)

@@ -13,19 +13,19 @@ use crate::{
     database::DatabaseError,
     matrix_error::MatrixError,
     room::{RoomEngine, state::State},
-    rpc::room::PullRoomSummary,
+    rpc::{AsJson, room::PullRoomSummary},
 };
 
 impl RoomEngine {
     pub(in crate::room) fn pull_room_summary(
         &self,
         _: PullRoomSummary,
-    ) -> Result<Option<RoomSummary>, MatrixError> {
+    ) -> Result<AsJson<Option<RoomSummary>>, MatrixError> {
         let summary = self.summary()?;
         if summary.is_some() {
             self.seen_by_directory()?;
         }
-        Ok(summary)
+        Ok(AsJson(summary))
     }
 
     /// What everybody may know of the room who may know of it at all; `None` when there is no such room.

@@ -6,7 +6,7 @@ use ruma::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::command;
+use crate::{command, rpc::as_json};
 
 /// Puts a room in a list of the directory. Its entry is asked of the room when somebody looks.
 #[derive(Debug, Serialize, Deserialize)]
@@ -53,8 +53,10 @@ pub struct ListPublishedRooms {
     /// Where to go on: a `next_batch` or `prev_batch` of an earlier page. `M_INVALID_PARAM` when it is neither.
     pub since: Option<String>,
     /// Which rooms.
+    #[serde(with = "as_json")]
     pub filter: Filter,
     /// Which lists.
+    #[serde(with = "as_json")]
     pub room_network: RoomNetwork,
 }
 command!(ListPublishedRooms to Directory -> PublishedRooms);
@@ -63,6 +65,7 @@ command!(ListPublishedRooms to Directory -> PublishedRooms);
 #[derive(Debug, Serialize, Deserialize)]
 pub struct PublishedRooms {
     /// The rooms.
+    #[serde(with = "as_json")]
     pub chunk: Vec<PublicRoomsChunk>,
     /// Where the next page begins, if there is one.
     pub next_batch: Option<String>,

@@ -39,7 +39,7 @@ pub struct DagEvent {
     #[serde(rename = "type")]
     pub event_type: String,
     /// Its state key, if it is state.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_key: Option<String>,
     /// When it was sent, as its server says.
     pub origin_server_ts: MilliSecondsSinceUnixEpoch,
@@ -52,7 +52,7 @@ pub struct DagEvent {
     /// What was decided about it.
     pub standing: DagStanding,
     /// The rule that it broke, if it was rejected or soft-failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Whether nothing follows it.
     pub is_extremity: bool,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{Reader, TimelineFilter};
-use crate::command;
+use crate::{command, rpc::as_json};
 
 /// What is searched for, and in which texts.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -35,6 +35,7 @@ pub struct SearchRoom {
     /// What for.
     pub query: SearchQuery,
     /// Which events.
+    #[serde(with = "as_json")]
     pub filter: TimelineFilter,
     /// Whether those that fit best come first, not the latest.
     pub by_rank: bool,

@@ -4,7 +4,7 @@ use ruma::{OwnedServerName, OwnedUserId, room::RoomSummary};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::command;
+use crate::{command, rpc::as_json};
 
 /// The room's summary, and its children if it is a space.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +37,7 @@ pub enum SpaceEntry {
     /// What they may know.
     Accessible {
         /// The summary.
+        #[serde(with = "as_json")]
         summary: Box<RoomSummary>,
         /// The `m.space.child` events in their order, without event ids and signatures.
         children: Vec<Box<RawValue>>,

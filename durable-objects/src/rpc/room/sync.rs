@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{DeviceLists, LogPosition, Reader};
-use crate::command;
+use crate::{command, rpc::as_json};
 
 /// What is new to a client in the room.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,10 +29,13 @@ pub struct SyncRoom {
     /// Whether the state is wanted as it is after the timeline `[C-S §6.4, use_state_after]`.
     pub use_state_after: bool,
     /// Which events of the timeline, and how many.
+    #[serde(with = "as_json")]
     pub timeline: RoomEventFilter,
     /// Which state, and whether members are lazy-loaded.
+    #[serde(with = "as_json")]
     pub state: RoomEventFilter,
     /// Which ephemeral events.
+    #[serde(with = "as_json")]
     pub ephemeral: RoomEventFilter,
     /// Which members of events; `None` for all.
     pub event_fields: Option<Vec<String>>,

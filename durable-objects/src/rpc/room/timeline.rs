@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::Reader;
-use crate::command;
+use crate::{command, rpc::as_json};
 
 /// Which events of a room a client wants `[C-S §6.3, RoomEventFilter]`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -67,6 +67,7 @@ pub struct GetMessages {
     /// How many events at most.
     pub limit: u32,
     /// Which events.
+    #[serde(with = "as_json")]
     pub filter: TimelineFilter,
 }
 command!(GetMessages to Room -> Box<RawValue>);
@@ -81,6 +82,7 @@ pub struct GetContext {
     /// How many events at most.
     pub limit: u32,
     /// Which events.
+    #[serde(with = "as_json")]
     pub filter: TimelineFilter,
 }
 command!(GetContext to Room -> Box<RawValue>);

@@ -6,12 +6,15 @@ use ruma::push::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::command;
+use crate::{
+    command,
+    rpc::{AsJson, as_json},
+};
 
 /// The user's push rules, those of the server among them.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct GetPushRules {}
-command!(GetPushRules to User -> Ruleset);
+command!(GetPushRules to User -> AsJson<Ruleset>);
 
 /// Changes a push rule. `M_NOT_FOUND`, `M_INVALID_PARAM`, `M_UNKNOWN`.
 #[derive(Debug, Serialize, Deserialize)]
@@ -36,15 +39,17 @@ pub enum PushRuleChange {
     /// Turns it on or off.
     Enable(bool),
     /// Sets what it does.
-    Act(Vec<Action>),
+    Act(#[serde(with = "as_json")] Vec<Action>),
 }
 
 /// What a rule made by a client says, and where it stands.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PushRuleBody {
     /// What it does.
+    #[serde(with = "as_json")]
     pub actions: Vec<Action>,
     /// When, for kinds that say so.
+    #[serde(with = "as_json")]
     pub conditions: Vec<PushCondition>,
     /// The words it looks for, for rules about content.
     pub pattern: String,
