@@ -3,6 +3,8 @@
 
 use std::{future::Future, rc::Rc};
 
+use futures_util::{FutureExt, future::LocalBoxFuture};
+
 use crate::{
     database::{Database, DatabaseError, Db, EmptyDatabase},
     matrix_error::MatrixError,
@@ -69,29 +71,98 @@ pub trait Engine: Sized + 'static {
     }
 }
 
-/// The answer of an actor that does not exist to `op`; `None` when it exists, or comes into being by `op`.
-pub fn answer_unborn<E: Engine>(db: &dyn Database, op: &str) -> Option<Result<String, MatrixError>> {
-    let answer = E::unborn(op)?;
-    match is_migrated(db) {
-        Ok(true) => None,
-        Ok(false) => Some(answer),
-        Err(error) => Some(Err(error.into())),
+/// An engine of whatever class.
+pub trait AnyEngine {
+    /// See [`Engine::handle`].
+    fn handle<'a>(
+        self: Rc<Self>,
+        op: &'a str,
+        body: &'a str,
+    ) -> LocalBoxFuture<'a, Result<String, MatrixError>>;
+
+    /// See [`Engine::alarm`].
+    fn alarm(self: Rc<Self>) -> LocalBoxFuture<'static, ()>;
+
+    /// See [`Engine::wait`].
+    fn wait(self: Rc<Self>, request: &str) -> LocalBoxFuture<'_, Result<Waiting, MatrixError>>;
+}
+
+impl<E: Engine> AnyEngine for E {
+    fn handle<'a>(
+        self: Rc<Self>,
+        op: &'a str,
+        body: &'a str,
+    ) -> LocalBoxFuture<'a, Result<String, MatrixError>> {
+        Engine::handle(self, op, body).boxed_local()
+    }
+
+    fn alarm(self: Rc<Self>) -> LocalBoxFuture<'static, ()> {
+        Engine::alarm(self).boxed_local()
+    }
+
+    fn wait(self: Rc<Self>, request: &str) -> LocalBoxFuture<'_, Result<Waiting, MatrixError>> {
+        Engine::wait(self, request).boxed_local()
     }
 }
 
-/// An engine to answer `op` in place of an actor that nothing was ever written to, and that does not come into being by
-/// it; `None` for all others.
-pub fn stand_in<E: Engine>(runtime: &Runtime, op: &str) -> Result<Option<Rc<E>>, DatabaseError> {
-    if E::is_founded_by(op) || is_migrated(runtime.db.as_ref())? {
-        return Ok(None);
-    }
-    Ok(Some(Rc::new(E::new(Runtime { db: Rc::new(EmptyDatabase), ..runtime.clone() }))))
+/// What can be done with a class of actors. One type for all of them, so that who makes their engines is compiled once.
+#[derive(Clone, Copy)]
+pub struct Class {
+    migrations: &'static [Migration],
+    new: fn(Runtime) -> Rc<dyn AnyEngine>,
+    unborn: fn(&str) -> Option<Result<String, MatrixError>>,
+    is_founded_by: fn(&str) -> bool,
 }
 
-/// Migrates the database and makes the engine.
+impl Class {
+    /// The class of the engines `E`.
+    pub fn of<E: Engine>() -> Self {
+        Self {
+            migrations: E::MIGRATIONS,
+            new: |runtime| Rc::new(E::new(runtime)),
+            unborn: E::unborn,
+            is_founded_by: E::is_founded_by,
+        }
+    }
+
+    /// The answer of an actor that does not exist to `op`; `None` when it exists, or comes into being by `op`.
+    pub fn answer_unborn(&self, db: &dyn Database, op: &str) -> Option<Result<String, MatrixError>> {
+        let answer = (self.unborn)(op)?;
+        match is_migrated(db) {
+            Ok(true) => None,
+            Ok(false) => Some(answer),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+
+    /// Whether `op` can bring an actor into being, as [`Engine::is_founded_by`] says.
+    pub fn is_founded_by(&self, op: &str) -> bool {
+        (self.is_founded_by)(op)
+    }
+
+    /// An engine to answer `op` in place of an actor that nothing was ever written to, and that does not come into being
+    /// by it; `None` for all others.
+    pub fn stand_in(&self, runtime: &Runtime, op: &str) -> Result<Option<Rc<dyn AnyEngine>>, DatabaseError> {
+        if self.is_founded_by(op) || is_migrated(runtime.db.as_ref())? {
+            return Ok(None);
+        }
+        Ok(Some((self.new)(Runtime { db: Rc::new(EmptyDatabase), ..runtime.clone() })))
+    }
+
+    /// Migrates the database and makes the engine.
+    pub fn start(&self, runtime: Runtime) -> Result<Rc<dyn AnyEngine>, DatabaseError> {
+        Ok((self.new)(prepare(runtime, self.migrations)?))
+    }
+}
+
+/// [`Class::start`] for who needs the engine itself.
 pub fn start<E: Engine>(runtime: Runtime) -> Result<Rc<E>, DatabaseError> {
+    Ok(Rc::new(E::new(prepare(runtime, E::MIGRATIONS)?)))
+}
+
+fn prepare(runtime: Runtime, migrations: &[Migration]) -> Result<Runtime, DatabaseError> {
     let is_new = !is_migrated(runtime.db.as_ref())?;
-    migrate(runtime.db.as_ref(), E::MIGRATIONS)?;
+    migrate(runtime.db.as_ref(), migrations)?;
     let name = keep_name(runtime.db.as_ref(), runtime.name, is_new)?;
-    Ok(Rc::new(E::new(Runtime { name, ..runtime })))
+    Ok(Runtime { name, ..runtime })
 }

@@ -1,48 +1,56 @@
 //! The Durable Object classes: each holds an engine and translates the platform's calls to it.
 //! The entry module wraps them once more, to give them `rpc`.
-#![allow(missing_docs, reason = "the platform's macro adds methods without documentation")]
+//!
+//! Not by the worker crate's macro: it compiles every method of every class anew, down to the promise.
+#![allow(missing_docs, reason = "the platform calls them")]
 
 use std::{cell::RefCell, panic::AssertUnwindSafe, rc::Rc};
 
-use worker::{DurableObject, Env, Request, Response, State, WebSocket, WebSocketIncomingMessage};
+use futures_util::{FutureExt, TryFutureExt, future::LocalBoxFuture};
+use js_sys::Promise;
+use wasm_bindgen::{JsValue, prelude::wasm_bindgen};
+use wasm_bindgen_futures::future_to_promise;
+use worker::{Env, Request, Response, State, web_sys, worker_sys::DurableObjectState};
 
 use crate::{
     database::StorageDatabase,
-    engine::{self, Engine, Runtime, Waiting},
+    engine::{AnyEngine, Class, Runtime, Waiting},
     ledger,
     matrix_error::MatrixError,
     platform::{ActorKind, WorkersPlatform, waiting},
     rpc,
 };
 
-/// The part of a shell that is the same for every class.
-struct Shell<E> {
+/// What is behind an object of whatever class.
+struct Shell {
     kind: ActorKind,
+    class: Class,
     state: Rc<State>,
     env: Env,
-    engine: RefCell<Option<Rc<E>>>,
+    engine: RefCell<Option<Rc<dyn AnyEngine>>>,
 }
 
-impl<E: Engine> Shell<E> {
-    fn new(kind: ActorKind, state: State, env: Env) -> Self {
-        Self { kind, state: Rc::new(state), env, engine: RefCell::new(None) }
+impl Shell {
+    fn new(kind: ActorKind, class: Class, state: DurableObjectState, env: Env) -> Rc<Self> {
+        let state = Rc::new(State::from(state));
+        Rc::new(Self { kind, class, state, env, engine: RefCell::new(None) })
     }
 
     /// The engine, started at the first call.
-    fn engine(&self) -> Result<Rc<E>, MatrixError> {
+    fn engine(&self) -> Result<Rc<dyn AnyEngine>, MatrixError> {
         if let Some(engine) = self.engine.borrow().as_ref() {
             return Ok(Rc::clone(engine));
         }
-        let engine = engine::start::<E>(self.runtime()?)?;
+        let engine = self.class.start(self.runtime()?)?;
         *self.engine.borrow_mut() = Some(Rc::clone(&engine));
         Ok(engine)
     }
 
     /// The engine for a command.
-    fn engine_for(&self, op: &str) -> Result<Rc<E>, MatrixError> {
-        if !E::is_founded_by(op)
+    fn engine_for(&self, op: &str) -> Result<Rc<dyn AnyEngine>, MatrixError> {
+        if !self.class.is_founded_by(op)
             && self.engine.borrow().is_none()
-            && let Some(engine) = engine::stand_in::<E>(&self.runtime()?, op)?
+            && let Some(engine) = self.class.stand_in(&self.runtime()?, op)?
         {
             return Ok(engine);
         }
@@ -68,37 +76,38 @@ impl<E: Engine> Shell<E> {
         if self.engine.borrow().is_some() {
             return None;
         }
-        engine::answer_unborn::<E>(&StorageDatabase::new(self.state.storage()), op)
+        self.class.answer_unborn(&StorageDatabase::new(self.state.storage()), op)
     }
 
-    async fn rpc(&self, op: &str, body: &str) -> String {
+    async fn rpc(self: Rc<Self>, op: String, body: String) -> worker::Result<JsValue> {
         let handled = async {
             #[cfg(feature = "faults")]
-            if let Some(answer) = crate::faults::handle(&StorageDatabase::new(self.state.storage()), op, body)
+            if let Some(answer) =
+                crate::faults::handle(&StorageDatabase::new(self.state.storage()), &op, &body)
             {
                 return answer;
             }
-            if let Some(answer) = self.answer_unborn(op) {
+            if let Some(answer) = self.answer_unborn(&op) {
                 return answer;
             }
-            self.engine_for(op)?.handle(op, body).await
+            self.engine_for(&op)?.handle(&op, &body).await
         };
         let (outcome, cost) = ledger::scoped(handled).await;
-        ledger::record(self.kind, op, cost);
-        rpc::enclose(outcome, cost)
+        ledger::record(self.kind, &op, cost);
+        Ok(rpc::enclose(outcome, cost).into())
     }
 
-    async fn alarm(&self) -> worker::Result<Response> {
+    async fn alarm(self: Rc<Self>) -> worker::Result<JsValue> {
         if let Ok(engine) = self.engine() {
             let ((), cost) = ledger::scoped(engine.alarm()).await;
             ledger::record(self.kind, "alarm", cost);
         }
-        Response::empty()
+        Ok(JsValue::UNDEFINED)
     }
 
     /// A request to wait (see `platform/workers/waiting.rs`). Answered with a reply, or with a WebSocket
     /// on which a reply follows as the one frame when there is something.
-    async fn wait(&self, request: Request) -> worker::Result<Response> {
+    async fn wait(self: Rc<Self>, request: Request) -> worker::Result<JsValue> {
         let wanted = waiting::wanted(&request)?;
         let waited = async {
             match self.answer_unborn("wait") {
@@ -108,56 +117,66 @@ impl<E: Engine> Shell<E> {
         };
         let (outcome, cost) = ledger::scoped(waited).await;
         ledger::record(self.kind, "wait", cost);
-        match outcome {
+        let response = match outcome {
             Ok(Waiting::Until { tag, note, otherwise }) => {
                 waiting::accept(&self.state, &tag, &note, &rpc::enclose(Ok(otherwise), cost))
             }
             Ok(Waiting::Ready(json)) => Response::ok(rpc::enclose(Ok(json), cost)),
             Err(error) => Response::ok(rpc::enclose(Err(error), cost)),
-        }
+        };
+        Ok(web_sys::Response::from(response?).into())
     }
+}
+
+/// What the platform waits for. After a panic it may go on: the transaction was rolled back, and caches change after a
+/// commit only.
+fn promise(answer: LocalBoxFuture<'static, worker::Result<JsValue>>) -> Promise {
+    future_to_promise(AssertUnwindSafe(answer.map_err(JsValue::from)))
 }
 
 macro_rules! shells {
     ($($(#[$doc:meta])* $name:ident: $engine:ty;)+) => {
         $($(#[$doc])*
-        #[worker::durable_object]
+        #[wasm_bindgen]
         pub struct $name {
-            // After a panic: the transaction was rolled back, and caches change after a commit only.
-            shell: AssertUnwindSafe<Shell<$engine>>,
+            shell: AssertUnwindSafe<Rc<Shell>>,
         }
 
-        impl DurableObject for $name {
-            fn new(state: State, env: Env) -> Self {
-                Self { shell: AssertUnwindSafe(Shell::new(ActorKind::$name, state, env)) }
-            }
-
-            async fn fetch(&self, request: Request) -> worker::Result<Response> {
-                self.shell.wait(request).await
-            }
-
-            async fn alarm(&self) -> worker::Result<Response> {
-                self.shell.alarm().await
-            }
-
-            async fn websocket_message(&self, _: WebSocket, _: WebSocketIncomingMessage) -> worker::Result<()> {
-                Ok(())
-            }
-
-            async fn websocket_close(&self, _: WebSocket, _: usize, _: String, _: bool) -> worker::Result<()> {
-                Ok(())
-            }
-
-            async fn websocket_error(&self, _: WebSocket, _: worker::Error) -> worker::Result<()> {
-                Ok(())
-            }
-        }
-
-        #[wasm_bindgen::prelude::wasm_bindgen]
+        #[wasm_bindgen]
         impl $name {
+            #[wasm_bindgen(constructor)]
+            pub fn new(state: DurableObjectState, env: Env) -> Self {
+                let shell = Shell::new(ActorKind::$name, Class::of::<$engine>(), state, env);
+                Self { shell: AssertUnwindSafe(shell) }
+            }
+
             /// Handles the command `op` (see [`crate::rpc`]).
-            pub async fn rpc(&self, op: String, body: String) -> String {
-                AssertUnwindSafe(self.shell.rpc(&op, &body)).await
+            pub fn rpc(&self, op: String, body: String) -> Promise {
+                promise(Rc::clone(&self.shell).rpc(op, body).boxed_local())
+            }
+
+            pub fn fetch(&self, request: web_sys::Request) -> Promise {
+                promise(Rc::clone(&self.shell).wait(request.into()).boxed_local())
+            }
+
+            pub fn alarm(&self) -> Promise {
+                promise(Rc::clone(&self.shell).alarm().boxed_local())
+            }
+
+            /// A client that waits says nothing, and is not missed when it goes.
+            #[wasm_bindgen(js_name = webSocketMessage)]
+            pub fn web_socket_message(&self) -> Promise {
+                Promise::resolve(&JsValue::UNDEFINED)
+            }
+
+            #[wasm_bindgen(js_name = webSocketClose)]
+            pub fn web_socket_close(&self) -> Promise {
+                Promise::resolve(&JsValue::UNDEFINED)
+            }
+
+            #[wasm_bindgen(js_name = webSocketError)]
+            pub fn web_socket_error(&self) -> Promise {
+                Promise::resolve(&JsValue::UNDEFINED)
             }
         })+
     };

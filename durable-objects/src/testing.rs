@@ -17,8 +17,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     config::ServerConfig,
-    database::{Database, Db, NativeDatabase},
-    engine::{self, Engine, Runtime, Waiting},
+    database::{Db, NativeDatabase},
+    engine::{AnyEngine, Class, Runtime, Waiting},
     matrix_error::MatrixError,
     platform::{
         ActorKind, ActorName, CallError, FetchError, ObjectError, OutboundRequest, OutboundResponse,
@@ -30,59 +30,13 @@ use crate::{
 /// The name of the server in tests.
 pub const SERVER_NAME: &str = "selvedge.test";
 
-/// An engine of whatever class.
-trait AnyEngine {
-    fn handle(
-        self: Rc<Self>,
-        op: String,
-        body: String,
-    ) -> LocalBoxFuture<'static, Result<String, MatrixError>>;
-    fn alarm(self: Rc<Self>) -> LocalBoxFuture<'static, ()>;
-    fn wait(self: Rc<Self>, request: String) -> LocalBoxFuture<'static, Result<Waiting, MatrixError>>;
-}
-
-impl<E: Engine> AnyEngine for E {
-    fn handle(
-        self: Rc<Self>,
-        op: String,
-        body: String,
-    ) -> LocalBoxFuture<'static, Result<String, MatrixError>> {
-        async move { Engine::handle(self, &op, &body).await }.boxed_local()
-    }
-
-    fn alarm(self: Rc<Self>) -> LocalBoxFuture<'static, ()> {
-        Engine::alarm(self).boxed_local()
-    }
-
-    fn wait(self: Rc<Self>, request: String) -> LocalBoxFuture<'static, Result<Waiting, MatrixError>> {
-        async move { Engine::wait(self, &request).await }.boxed_local()
-    }
-}
-
-/// What can be done with a class of actors.
-struct Class {
-    start: fn(Runtime) -> Rc<dyn AnyEngine>,
-    stand_in: fn(&Runtime, &str) -> Option<Rc<dyn AnyEngine>>,
-    answer_unborn: fn(&dyn Database, &str) -> Option<Result<String, MatrixError>>,
-}
-
 fn class(kind: ActorKind) -> Class {
-    fn of<E: Engine>() -> Class {
-        Class {
-            start: |runtime| engine::start::<E>(runtime).expect("migrations apply"),
-            stand_in: |runtime, op| {
-                let engine = engine::stand_in::<E>(runtime, op).expect("a database that can be read");
-                engine.map(|engine| engine as Rc<dyn AnyEngine>)
-            },
-            answer_unborn: engine::answer_unborn::<E>,
-        }
-    }
     match kind {
-        ActorKind::Room => of::<crate::room::RoomEngine>(),
-        ActorKind::User => of::<crate::user::UserEngine>(),
-        ActorKind::Directory => of::<crate::directory::DirectoryEngine>(),
-        ActorKind::RemoteServer => of::<crate::remote_server::RemoteServerEngine>(),
-        ActorKind::MediaIndex => of::<crate::media_index::MediaIndexEngine>(),
+        ActorKind::Room => Class::of::<crate::room::RoomEngine>(),
+        ActorKind::User => Class::of::<crate::user::UserEngine>(),
+        ActorKind::Directory => Class::of::<crate::directory::DirectoryEngine>(),
+        ActorKind::RemoteServer => Class::of::<crate::remote_server::RemoteServerEngine>(),
+        ActorKind::MediaIndex => Class::of::<crate::media_index::MediaIndexEngine>(),
         ActorKind::AppService => panic!("there is no such class yet"),
     }
 }
@@ -205,14 +159,15 @@ impl World {
         if let Some(engine) = self.actors.borrow().get(actor) {
             return Rc::clone(engine);
         }
-        let engine = (class(actor.kind).start)(self.runtime(actor));
+        let engine = class(actor.kind).start(self.runtime(actor)).expect("migrations apply");
         self.actors.borrow_mut().insert(actor.clone(), Rc::clone(&engine));
         engine
     }
 
     fn actor_for(&self, actor: &ActorName, op: &str) -> Rc<dyn AnyEngine> {
         let is_awake = self.actors.borrow().contains_key(actor);
-        let stand_in = (!is_awake).then(|| (class(actor.kind).stand_in)(&self.runtime(actor), op)).flatten();
+        let stand_in = (!is_awake).then(|| class(actor.kind).stand_in(&self.runtime(actor), op));
+        let stand_in = stand_in.transpose().expect("a database that can be read").flatten();
         stand_in.unwrap_or_else(|| self.actor(actor))
     }
 
@@ -220,7 +175,7 @@ impl World {
         if self.actors.borrow().contains_key(actor) {
             return None;
         }
-        (class(actor.kind).answer_unborn)(self.database(actor).as_ref(), op)
+        class(actor.kind).answer_unborn(self.database(actor).as_ref(), op)
     }
 
     /// Sends a command, then lets everything that it set going come to rest.
@@ -373,7 +328,7 @@ impl Platform for WorldPlatform {
             let handled = async {
                 match self.world.answer_unborn(actor, op) {
                     Some(answer) => answer,
-                    None => self.world.actor_for(actor, op).handle(op.to_owned(), body).await,
+                    None => self.world.actor_for(actor, op).handle(op, &body).await,
                 }
             };
             Ok(rpc::serve(handled).await)
@@ -448,7 +403,7 @@ impl Platform for WorldPlatform {
             let asked = async {
                 match self.world.answer_unborn(actor, "wait") {
                     Some(answer) => answer.map(Waiting::Ready),
-                    None => self.world.actor(actor).wait(request).await,
+                    None => self.world.actor(actor).wait(&request).await,
                 }
             };
             let (tag, note, otherwise) = match crate::ledger::scoped(asked).await {
