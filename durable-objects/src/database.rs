@@ -187,29 +187,22 @@ impl Row {
 
 /// An actor's SQLite. Every method is synchronous: nothing interleaves with it.
 pub trait Database {
-    /// Runs one statement and hands each row to `each`, in order.
-    fn scan(
-        &self,
-        sql: &str,
-        params: &[Param<'_>],
-        each: &mut dyn FnMut(Row) -> Result<(), DatabaseError>,
-    ) -> Result<(), DatabaseError>;
+    /// Runs one statement and returns its rows.
+    fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, DatabaseError>;
 
-    /// Runs `body` in a transaction: all of its writes happen, or, when it errs, none. Not nestable.
-    fn run_transaction(
-        &self,
-        body: &mut dyn FnMut() -> Result<(), DatabaseError>,
-    ) -> Result<(), DatabaseError>;
+    /// Runs `body` in a transaction: all of its writes happen, or, when it returns `false`, none. Not nestable.
+    fn run_transaction(&self, body: &mut dyn FnMut() -> bool) -> Result<(), DatabaseError>;
 }
 
 /// A shared handle to an actor's database.
 pub type Db = Rc<dyn Database>;
 
-/// What every [`Database`] can do, built on its two methods.
+/// What every [`Database`] can do, built on its two methods. All of it is compiled for each of its many uses, and does
+/// little.
 pub trait DatabaseExt: Database {
     /// Runs a statement whose rows are not wanted.
     fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<(), DatabaseError> {
-        self.scan(sql, params, &mut |_| Ok(()))
+        self.rows(sql, params).map(drop)
     }
 
     /// All rows of a query, mapped.
@@ -219,12 +212,11 @@ pub trait DatabaseExt: Database {
         params: &[Param<'_>],
         mut map: impl FnMut(&mut Row) -> Result<T, DatabaseError>,
     ) -> Result<Vec<T>, DatabaseError> {
-        let mut rows = Vec::new();
-        self.scan(sql, params, &mut |mut row| {
-            rows.push(map(&mut row)?);
-            Ok(())
-        })?;
-        Ok(rows)
+        let mut mapped = Vec::new();
+        for mut row in self.rows(sql, params)? {
+            mapped.push(map(&mut row)?);
+        }
+        Ok(mapped)
     }
 
     /// The first row of a query, mapped; `None` when there is none.
@@ -232,37 +224,20 @@ pub trait DatabaseExt: Database {
         &self,
         sql: &str,
         params: &[Param<'_>],
-        mut map: impl FnMut(&mut Row) -> Result<T, DatabaseError>,
+        map: impl FnOnce(&mut Row) -> Result<T, DatabaseError>,
     ) -> Result<Option<T>, DatabaseError> {
-        let mut first = None;
-        self.scan(sql, params, &mut |mut row| {
-            if first.is_none() {
-                first = Some(map(&mut row)?);
-            }
-            Ok(())
-        })?;
-        Ok(first)
+        self.rows(sql, params)?.first_mut().map(map).transpose()
     }
 
     /// Runs `body` in a transaction and passes its result on; an error rolls everything back.
     fn transaction<T, E: From<DatabaseError>>(&self, body: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let mut body = Some(body);
-        let mut outcome: Option<Result<T, E>> = None;
-        let ran = self.run_transaction(&mut || {
-            let Some(body) = body.take() else {
-                return Err(DatabaseError::sql("transaction ran twice"));
-            };
-            let result = body();
-            let failed = result.is_err();
-            outcome = Some(result);
-            if failed { Err(DatabaseError::sql("rolled back")) } else { Ok(()) }
-        });
-        match (ran, outcome) {
-            (_, Some(Err(error))) => Err(error),
-            (Ok(()), Some(Ok(value))) => Ok(value),
-            (Err(error), _) => Err(error.into()),
-            (Ok(()), None) => Err(DatabaseError::sql("transaction did not run").into()),
-        }
+        let mut outcome = None;
+        self.run_transaction(&mut || {
+            outcome = body.take().map(|body| body());
+            matches!(outcome, Some(Ok(_)))
+        })?;
+        outcome.unwrap_or_else(|| Err(DatabaseError::sql("the transaction did not run").into()))
     }
 }
 

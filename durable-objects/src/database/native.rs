@@ -84,13 +84,9 @@ fn owned(value: ValueRef<'_>) -> Result<Value, DatabaseError> {
 }
 
 impl Database for NativeDatabase {
-    fn scan(
-        &self,
-        sql: &str,
-        params: &[Param<'_>],
-        each: &mut dyn FnMut(Row) -> Result<(), DatabaseError>,
-    ) -> Result<(), DatabaseError> {
+    fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, DatabaseError> {
         let changes = self.connection.total_changes();
+        let mut found = Vec::new();
         {
             let mut statement = self.connection.prepare_cached(sql)?;
             let columns = statement.column_count();
@@ -99,22 +95,18 @@ impl Database for NativeDatabase {
                 let values =
                     (0..columns).map(|index| owned(row.get_ref(index)?)).collect::<Result<_, _>>()?;
                 ledger::read(1);
-                each(Row::new(values))?;
+                found.push(Row::new(values));
             }
         }
         let changes = self.connection.total_changes().saturating_sub(changes);
         if changes > 0 {
             ledger::wrote(changes.saturating_mul(self.rows_of_change(sql)));
         }
-        Ok(())
+        Ok(found)
     }
 
-    fn run_transaction(
-        &self,
-        body: &mut dyn FnMut() -> Result<(), DatabaseError>,
-    ) -> Result<(), DatabaseError> {
+    fn run_transaction(&self, body: &mut dyn FnMut() -> bool) -> Result<(), DatabaseError> {
         let transaction = self.connection.unchecked_transaction()?;
-        body()?;
-        Ok(transaction.commit()?)
+        if body() { Ok(transaction.commit()?) } else { Ok(()) }
     }
 }

@@ -57,40 +57,33 @@ fn read(value: SqlStorageValue) -> Value {
 }
 
 impl Database for StorageDatabase {
-    fn scan(
-        &self,
-        sql: &str,
-        params: &[Param<'_>],
-        each: &mut dyn FnMut(Row) -> Result<(), DatabaseError>,
-    ) -> Result<(), DatabaseError> {
+    fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, DatabaseError> {
         let bindings: Vec<JsValue> = params.iter().map(bind).collect();
         let cursor = self.sql.exec_raw(sql, bindings).map_err(DatabaseError::sql)?;
         // Of the cursor's iterators only the raw one returns an error while stepping.
-        let mut rows = cursor.raw();
-        let outcome = rows.try_for_each(|row| {
-            each(Row::new(row.map_err(DatabaseError::sql)?.into_iter().map(read).collect()))
-        });
+        let rows = cursor
+            .raw()
+            .map(|row| Ok(Row::new(row.map_err(DatabaseError::sql)?.into_iter().map(read).collect())));
+        let outcome = rows.collect();
         ledger::read(cursor.rows_read() as u64);
         ledger::wrote(cursor.rows_written() as u64);
         outcome
     }
 
-    fn run_transaction(
-        &self,
-        body: &mut dyn FnMut() -> Result<(), DatabaseError>,
-    ) -> Result<(), DatabaseError> {
+    fn run_transaction(&self, body: &mut dyn FnMut() -> bool) -> Result<(), DatabaseError> {
         let storage: &TransactionalStorage = self.storage.as_raw().unchecked_ref();
-        let mut outcome = Err(DatabaseError::sql("the transaction did not run"));
+        let mut commits = None;
         // A panic in `body` unwinds into an exception: the platform rolls back, and the caller gets the error.
-        let mut safe = AssertUnwindSafe((&mut outcome, body));
+        let mut safe = AssertUnwindSafe((&mut commits, body));
         let called = storage.transaction_sync(&mut move || {
-            let (outcome, body) = &mut *safe;
-            **outcome = body();
-            outcome.as_ref().map(|&()| ()).map_err(|error| JsValue::from_str(&error.to_string()))
+            let (commits, body) = &mut *safe;
+            let is_done = body();
+            **commits = Some(is_done);
+            if is_done { Ok(()) } else { Err(JsValue::from_str("rolled back")) }
         });
         match called {
-            Ok(()) => outcome,
-            Err(thrown) => outcome.and(Err(DatabaseError::sql(format_args!("{thrown:?}")))),
+            Err(thrown) if commits != Some(false) => Err(DatabaseError::sql(format_args!("{thrown:?}"))),
+            _ => Ok(()),
         }
     }
 }

@@ -35,22 +35,14 @@ pub(super) struct Mortal {
 }
 
 impl Database for Mortal {
-    fn scan(
-        &self,
-        sql: &str,
-        params: &[Param<'_>],
-        each: &mut dyn FnMut(Row) -> Result<(), DatabaseError>,
-    ) -> Result<(), DatabaseError> {
+    fn rows(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, DatabaseError> {
         if self.crash.is_over() {
             return Err(DatabaseError::sql("the server crashed"));
         }
-        self.database.scan(sql, params, each)
+        self.database.rows(sql, params)
     }
 
-    fn run_transaction(
-        &self,
-        body: &mut dyn FnMut() -> Result<(), DatabaseError>,
-    ) -> Result<(), DatabaseError> {
+    fn run_transaction(&self, body: &mut dyn FnMut() -> bool) -> Result<(), DatabaseError> {
         self.database.run_transaction(body)
     }
 }
