@@ -4,29 +4,31 @@ mod parts;
 pub mod stray;
 #[cfg(test)]
 mod tests;
+mod typed;
 pub mod verify;
 pub mod verify_keys;
 
 use std::{cell::RefCell, collections::BTreeMap};
 
-use futures_util::{StreamExt, stream::LocalBoxStream};
+use futures_util::{FutureExt, StreamExt, stream::LocalBoxStream};
 use ruma::{
     OwnedServerName, ServerName,
     api::{
-        IncomingResponseExt, OutgoingRequest, OutgoingRequestExt,
-        auth_scheme::NoAuthentication,
-        error::{ErrorCode, FromHttpResponseError},
+        OutgoingRequest,
+        auth_scheme::{AuthScheme, NoAuthentication},
+        error::{ErrorCode, IntoHttpError},
         federation::authentication::{ServerSignatures, XMatrixSigningInput},
         path_builder::SinglePath,
     },
 };
 use serde::Deserialize;
 
-pub use self::parts::Parts;
+use self::typed::written;
+pub use self::{parts::Parts, typed::Answer};
 pub use crate::address::is_private;
 use crate::{
     matrix_error::{ErrorAnswer, MatrixError},
-    platform::{self, FetchError, OutboundRequest, OutboundStream, Platform},
+    platform::{self, FetchError, OutboundRequest, OutboundResponse, OutboundStream, Platform},
     rpc::{
         self,
         remote_server::{Resolution, Resolve},
@@ -113,17 +115,21 @@ impl Default for Bounds {
 }
 
 /// Sends a signed request to `destination` and waits for its typed answer.
-pub async fn send<R>(
-    platform: &dyn Platform,
-    destination: &ServerName,
+pub fn send<'p, R>(
+    platform: &'p dyn Platform,
+    destination: &'p ServerName,
     request: R,
     bounds: Bounds,
-) -> Result<R::IncomingResponse, FederationError>
+) -> Answer<'p, R::IncomingResponse>
 where
     R: OutgoingRequest<Authentication = ServerSignatures, PathBuilder = SinglePath>,
 {
-    let request = sign(platform, destination, request).await?;
-    exchange::<R>(platform, destination.as_str(), request, bounds).await
+    let request = written(request);
+    let exchanged = async move {
+        let request = sign_written(platform, destination, request).await?;
+        exchange(platform, destination.as_str(), request, bounds).await
+    };
+    Answer::new(destination.as_str(), exchanged.boxed_local())
 }
 
 /// A request to `destination`, signed, with the URL at which it is reached: for callers whose answers stream.
@@ -135,14 +141,7 @@ pub async fn sign<R>(
 where
     R: OutgoingRequest<Authentication = ServerSignatures, PathBuilder = SinglePath>,
 {
-    let resolution = resolve(platform, destination).await.map_err(FederationError::Internal)?;
-    let keys = server_keys(platform).await.map_err(FederationError::Internal)?;
-    let origin = platform.config().server_name.clone();
-    let input = XMatrixSigningInput::new(origin, destination.to_owned(), &keys.pair);
-    let base_url = reachable(destination.as_str(), &resolution)?;
-    request
-        .try_into_http_request::<Vec<u8>>(base_url, input, ())
-        .map_err(|error| bad(destination.as_str(), &error))
+    sign_written(platform, destination, written(request)).await
 }
 
 /// Sends a signed request to `destination`, whose answer may be too large to be held: its body as it
@@ -156,12 +155,49 @@ pub async fn open<R>(
 where
     R: OutgoingRequest<Authentication = ServerSignatures, PathBuilder = SinglePath>,
 {
+    let request = sign_written(platform, destination, written(request)).await?;
+    open_signed(platform, destination.as_str(), request, bounds).await
+}
+
+/// Completes `request`: says where its server is, and signs it.
+async fn sign_written(
+    platform: &dyn Platform,
+    destination: &ServerName,
+    request: Result<http::Request<Vec<u8>>, IntoHttpError>,
+) -> Result<http::Request<Vec<u8>>, FederationError> {
+    let resolution = resolve(platform, destination).await.map_err(FederationError::Internal)?;
+    let keys = server_keys(platform).await.map_err(FederationError::Internal)?;
+    let origin = platform.config().server_name.clone();
+    let input = XMatrixSigningInput::new(origin, destination.to_owned(), &keys.pair);
+    let base_url = reachable(destination.as_str(), &resolution)?;
+    let signed = request.and_then(|request| {
+        let mut request = located(request, base_url)?;
+        ServerSignatures::add_authentication(&mut request, input).map_err(IntoHttpError::authentication)?;
+        Ok(request)
+    });
+    signed.map_err(|error| bad(destination.as_str(), &error))
+}
+
+/// Says where the server of `request` is.
+fn located(
+    mut request: http::Request<Vec<u8>>,
+    base_url: &str,
+) -> Result<http::Request<Vec<u8>>, IntoHttpError> {
+    let base_url = base_url.strip_suffix('/').unwrap_or(base_url);
+    *request.uri_mut() = format!("{base_url}{}", request.uri()).parse().map_err(http::Error::from)?;
+    Ok(request)
+}
+
+async fn open_signed(
+    platform: &dyn Platform,
+    server: &str,
+    request: http::Request<Vec<u8>>,
+    bounds: Bounds,
+) -> Result<Body, FederationError> {
     const MAX_REFUSAL: usize = 64 << 10;
-    let request = sign(platform, destination, request).await?;
     let opened = platform.open(outbound(request, bounds)).await;
-    let server = destination.as_str().to_owned();
-    let OutboundStream { status, body, .. } = opened.map_err(|error| lost(&server, &error))?;
-    let mut body = Body { server, body };
+    let OutboundStream { status, body, .. } = opened.map_err(|error| lost(server, &error))?;
+    let mut body = Body { server: server.to_owned(), body };
     if (200..300).contains(&status) {
         return Ok(body);
     }
@@ -194,19 +230,23 @@ impl Body {
 }
 
 /// Sends a request that needs no signature to a server whose place is known.
-pub async fn send_unsigned<R>(
-    platform: &dyn Platform,
-    resolution: &Resolution,
+pub fn send_unsigned<'p, R>(
+    platform: &'p dyn Platform,
+    resolution: &'p Resolution,
     request: R,
-) -> Result<R::IncomingResponse, FederationError>
+) -> Answer<'p, R::IncomingResponse>
 where
     R: OutgoingRequest<Authentication = NoAuthentication, PathBuilder = SinglePath>,
 {
-    let base_url = reachable("the server", resolution)?;
-    let request =
-        request.try_into_http_request::<Vec<u8>>(base_url, (), ()).map_err(|error| bad(base_url, &error))?;
-    let bounds = Bounds { max_bytes: MAX_UNSIGNED_BYTES, ..Bounds::default() };
-    exchange::<R>(platform, base_url, request, bounds).await
+    let request = written(request);
+    let exchanged = async move {
+        let base_url = reachable("the server", resolution)?;
+        let request = request.and_then(|request| located(request, base_url));
+        let request = request.map_err(|error| bad(base_url, &error))?;
+        let bounds = Bounds { max_bytes: MAX_UNSIGNED_BYTES, ..Bounds::default() };
+        exchange(platform, base_url, request, bounds).await
+    };
+    Answer::new(resolution.base_url.as_deref().unwrap_or_default(), exchanged.boxed_local())
 }
 
 fn reachable<'r>(server: &str, resolution: &'r Resolution) -> Result<&'r str, FederationError> {
@@ -245,36 +285,18 @@ fn outbound(request: http::Request<Vec<u8>>, bounds: Bounds) -> OutboundRequest 
     }
 }
 
-async fn exchange<R: OutgoingRequest>(
+async fn exchange(
     platform: &dyn Platform,
     server: &str,
     request: http::Request<Vec<u8>>,
     bounds: Bounds,
-) -> Result<R::IncomingResponse, FederationError> {
+) -> Result<OutboundResponse, FederationError> {
     let response = platform::fetch(platform, outbound(request, bounds)).await;
     let response = response.map_err(|error| lost(server, &error))?;
     if !(200..300).contains(&response.status) {
         return Err(FederationError::Refused(refusal(response.status, &response.body)));
     }
-    let read = |body: &[u8]| {
-        let mut answer = http::Response::new(body);
-        for (name, value) in &response.headers {
-            if let (Ok(name), Ok(value)) =
-                (http::HeaderName::try_from(name), http::HeaderValue::try_from(value))
-            {
-                answer.headers_mut().append(name, value);
-            }
-        }
-        R::IncomingResponse::try_from_http_response(answer).map_err(|error| match error {
-            FromHttpResponseError::Deserialization(error) => bad(server, &error),
-            other => bad(server, &format!("{other:?}")),
-        })
-    };
-    let error = match read(response.body.as_slice()) {
-        Ok(answer) => return Ok(answer),
-        Err(error) => error,
-    };
-    without_nulls(&response.body).map_or(Err(error), |body| read(body.as_bytes()))
+    Ok(response)
 }
 
 /// An object without those members that are null: some servers write it for what is empty. `None` when there are none.
