@@ -33,7 +33,8 @@ pub use self::{
 };
 use crate::event::Pdu;
 
-/// A set of room state to check an event against.
+/// A set of room state to check an event against. The rules take it as a trait object: they are long, and there are
+/// several kinds of it.
 pub trait AuthState {
     /// Why a look-up could not be made: a failure of storage, never the absence of an entry.
     type Error;
@@ -60,11 +61,11 @@ pub enum AuthError<E> {
 /// # Errors
 ///
 /// The rule that the event breaks, or the error of the state.
-pub fn check_state_dependent<S: AuthState>(
+pub fn check_state_dependent<E>(
     rules: &AuthorizationRules,
     event: &Pdu,
-    state: &S,
-) -> Result<(), AuthError<S::Error>> {
+    state: &dyn AuthState<Error = E>,
+) -> Result<(), AuthError<E>> {
     // 1. The create event depends on no state.
     if event.event_type() == "m.room.create" {
         return Ok(());
@@ -92,7 +93,7 @@ pub fn check_state_dependent<S: AuthState>(
 }
 
 /// Rules 6 to 11: events other than memberships.
-fn check_other<S: AuthState>(view: &View<'_, S>, event: &Pdu) -> Result<(), AuthError<S::Error>> {
+fn check_other<E>(view: &View<'_, E>, event: &Pdu) -> Result<(), AuthError<E>> {
     // 6. The sender must be joined.
     view.require_joined(event.sender())?;
 

@@ -2,13 +2,13 @@
 
 use ruma::{UserId, events::room::member::MembershipState};
 
-use super::{AuthError, AuthState, Level, Rejection, third_party_invite, view::View};
+use super::{AuthError, Level, Rejection, third_party_invite, view::View};
 use crate::event::Pdu;
 
 /// Checks an `m.room.member`.
 ///
 /// Rule 5.2, the signature of the authorising user's server, is part of the verification of signatures.
-pub(super) fn check<S: AuthState>(view: &View<'_, S>, event: &Pdu) -> Result<(), AuthError<S::Error>> {
+pub(super) fn check<E>(view: &View<'_, E>, event: &Pdu) -> Result<(), AuthError<E>> {
     // 5.1. It names a user and a membership.
     let target = event.state_key().and_then(|key| <&UserId>::try_from(key).ok());
     let target = target.ok_or(Rejection::MemberBadStateKey)?;
@@ -26,11 +26,7 @@ pub(super) fn check<S: AuthState>(view: &View<'_, S>, event: &Pdu) -> Result<(),
 }
 
 /// Rule 5.3.
-fn check_join<S: AuthState>(
-    view: &View<'_, S>,
-    event: &Pdu,
-    target: &UserId,
-) -> Result<(), AuthError<S::Error>> {
+fn check_join<E>(view: &View<'_, E>, event: &Pdu, target: &UserId) -> Result<(), AuthError<E>> {
     // 5.3.1. The creator joins the new room.
     let creator = view.create.creator(view.rules)?;
     if let [prev] = event.prev_events()
@@ -66,11 +62,7 @@ fn check_join<S: AuthState>(
 }
 
 /// Rule 5.3.5.
-fn check_restricted_join<S: AuthState>(
-    view: &View<'_, S>,
-    event: &Pdu,
-    invited: bool,
-) -> Result<(), AuthError<S::Error>> {
+fn check_restricted_join<E>(view: &View<'_, E>, event: &Pdu, invited: bool) -> Result<(), AuthError<E>> {
     // 5.3.5.1. Invited users may join.
     if invited {
         return Ok(());
@@ -93,11 +85,7 @@ fn check_restricted_join<S: AuthState>(
 }
 
 /// Rule 5.4.
-fn check_invite<S: AuthState>(
-    view: &View<'_, S>,
-    event: &Pdu,
-    target: &UserId,
-) -> Result<(), AuthError<S::Error>> {
+fn check_invite<E>(view: &View<'_, E>, event: &Pdu, target: &UserId) -> Result<(), AuthError<E>> {
     // 5.4.1. Invites by third-party identifiers.
     if let Some(third_party_invite) = event.content_object().get("third_party_invite") {
         return third_party_invite::check(view, event, target, third_party_invite);
@@ -120,11 +108,7 @@ fn check_invite<S: AuthState>(
 }
 
 /// Rule 5.5.
-fn check_leave<S: AuthState>(
-    view: &View<'_, S>,
-    event: &Pdu,
-    target: &UserId,
-) -> Result<(), AuthError<S::Error>> {
+fn check_leave<E>(view: &View<'_, E>, event: &Pdu, target: &UserId) -> Result<(), AuthError<E>> {
     let sender_membership = view.membership(event.sender())?;
     // 5.5.1. Users leave what they are in.
     if event.sender() == target {
@@ -154,11 +138,7 @@ fn check_leave<S: AuthState>(
 }
 
 /// Rule 5.6.
-fn check_ban<S: AuthState>(
-    view: &View<'_, S>,
-    event: &Pdu,
-    target: &UserId,
-) -> Result<(), AuthError<S::Error>> {
+fn check_ban<E>(view: &View<'_, E>, event: &Pdu, target: &UserId) -> Result<(), AuthError<E>> {
     // 5.6.1. The sender is joined.
     view.require_joined(event.sender())?;
     // 5.6.2 and 5.6.3. The sender has the power, and more than the target.
@@ -172,11 +152,7 @@ fn check_ban<S: AuthState>(
 }
 
 /// Rule 5.7.
-fn check_knock<S: AuthState>(
-    view: &View<'_, S>,
-    event: &Pdu,
-    target: &UserId,
-) -> Result<(), AuthError<S::Error>> {
+fn check_knock<E>(view: &View<'_, E>, event: &Pdu, target: &UserId) -> Result<(), AuthError<E>> {
     // 5.7.1. The room takes knocks.
     match view.join_rule()?.as_str() {
         "knock" => {}

@@ -3,18 +3,18 @@
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use ruma::{UserId, events::room::member::MembershipState};
 
-use super::{AuthError, AuthState, Rejection, view::View};
+use super::{AuthError, Rejection, view::View};
 use crate::{
     event::{Pdu, decode_base64, is_object_signed},
     json::{Object, Value},
 };
 
-pub(super) fn check<S: AuthState>(
-    view: &View<'_, S>,
+pub(super) fn check<E>(
+    view: &View<'_, E>,
     event: &Pdu,
     target: &UserId,
     invite: Value<'_>,
-) -> Result<(), AuthError<S::Error>> {
+) -> Result<(), AuthError<E>> {
     // 5.4.1.1. The target is not banned.
     if view.membership(target)? == MembershipState::Ban {
         return Err(Rejection::InviteBanned.into());
