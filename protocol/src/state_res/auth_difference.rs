@@ -67,7 +67,7 @@ pub(super) fn auth_difference<S: ResolveStore>(
     for (_, events) in conflict.keys() {
         for (side, event) in events.iter().enumerate() {
             if let Some(event) = event {
-                walk.add(*event, &Sides::one(side))?;
+                walk.add(*event, &Sides::one(side, walk.sides))?;
             }
         }
     }
@@ -107,7 +107,7 @@ impl<S: ResolveStore> Walk<'_, S> {
         let before = self.waiting.get(&place);
         let was_waiting = before.is_some_and(|before| *before != Sides::All);
         let after = match before {
-            Some(before) => before.union(sides, self.sides),
+            Some(before) => before.union(sides),
             None if self.reach.is_reached(event)? => Sides::All,
             None => sides.clone(),
         };
@@ -121,27 +121,23 @@ impl<S: ResolveStore> Walk<'_, S> {
     }
 }
 
-/// A set of sides, by their position.
+/// A set of sides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Sides {
     /// Every side.
     All,
-    /// Not every side.
-    Some(BTreeSet<usize>),
+    /// Not every side: for each, by its position, whether it is one of them.
+    Some(Vec<bool>),
 }
 
 impl Sides {
-    fn one(side: usize) -> Self {
-        Self::Some(BTreeSet::from([side]))
+    fn one(side: usize, count: usize) -> Self {
+        Self::Some((0..count).map(|each| each == side).collect())
     }
 
-    fn union(&self, other: &Self, count: usize) -> Self {
-        match (self, other) {
-            (Self::Some(a), Self::Some(b)) => {
-                let union: BTreeSet<usize> = a.union(b).copied().collect();
-                if union.len() == count { Self::All } else { Self::Some(union) }
-            }
-            _ => Self::All,
-        }
+    fn union(&self, other: &Self) -> Self {
+        let (Self::Some(a), Self::Some(b)) = (self, other) else { return Self::All };
+        let union: Vec<bool> = a.iter().zip(b).map(|(a, b)| *a || *b).collect();
+        if union.contains(&false) { Self::Some(union) } else { Self::All }
     }
 }

@@ -14,17 +14,19 @@ use crate::{
 pub(super) struct Conflict {
     /// The states, each once.
     roots: Vec<StateRoot>,
-    /// For each key on which the states differ, the event that each of them has, in order of `roots`.
-    keys: BTreeMap<StateKeyNid, Vec<Option<EventNid>>>,
+    /// For each key on which the states differ, ascending, the event that each of them has, in order of `roots`.
+    keys: Vec<(StateKeyNid, Vec<Option<EventNid>>)>,
 }
 
 impl Conflict {
     /// Compares the states.
     pub fn find<S: NodeStore>(store: &S, roots: &[StateRoot]) -> Result<Self, S::Error> {
-        let roots: Vec<StateRoot> = roots.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let mut keys = BTreeMap::new();
+        let mut roots = roots.to_vec();
+        roots.sort_unstable();
+        roots.dedup();
+        let mut keys = Vec::new();
         state_tree::diff_all(store, &roots, &mut |key, events| {
-            keys.insert(key, events.to_vec());
+            keys.push((key, events.to_vec()));
             Ok(())
         })?;
         Ok(Self { roots, keys })
@@ -47,12 +49,12 @@ impl Conflict {
 
     /// The *conflicted state set*.
     pub fn events(&self) -> BTreeSet<EventNid> {
-        self.keys.values().flatten().flatten().copied().collect()
+        self.keys.iter().flat_map(|(_, events)| events).flatten().copied().collect()
     }
 
     /// Whether the states differ on this key.
     pub fn has_key(&self, key: StateKeyNid) -> bool {
-        self.keys.contains_key(&key)
+        self.keys.binary_search_by_key(&key, |(key, _)| *key).is_ok()
     }
 
     /// The event that the *unconflicted state map* has for a key.

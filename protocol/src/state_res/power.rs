@@ -42,19 +42,20 @@ pub(super) fn ordered_power_events<S: ResolveStore>(
             stack.push(*event);
         }
     }
-    let mut graph = BTreeMap::new();
+    let mut graph: BTreeMap<EventNid, Vec<EventNid>> = BTreeMap::new();
     while let Some(event) = stack.pop() {
         if graph.contains_key(&event) {
             continue;
         }
-        let node = facts.node(event)?;
-        let within: BTreeSet<EventNid> =
-            node.auth_events.iter().copied().filter(|cited| full_conflicted_set.contains(cited)).collect();
-        stack.extend(within.iter().copied());
+        let mut within = facts.node(event)?.auth_events.to_vec();
+        within.retain(|cited| full_conflicted_set.contains(cited));
+        within.sort_unstable();
+        within.dedup();
+        stack.extend_from_slice(&within);
         graph.insert(event, within);
     }
-    let mut ranks = BTreeMap::new();
-    for nid in graph.keys() {
+    let mut places = BTreeMap::new();
+    for (nid, cited) in &graph {
         let event = facts.event(*nid)?;
         let rank = Rank {
             power_level: Reverse(sender_power_level(facts, rules, *nid, create)?),
@@ -62,9 +63,26 @@ pub(super) fn ordered_power_events<S: ResolveStore>(
             event_id: event.event_id().to_owned(),
             nid: *nid,
         };
-        ranks.insert(*nid, rank);
+        places.insert(*nid, Place { rank: Some(rank), missing: cited.len(), citers: Vec::new() });
     }
-    Ok(topological_order(&graph, ranks))
+    for (event, cited) in graph {
+        for cited in cited {
+            if let Some(place) = places.get_mut(&cited) {
+                place.citers.push(event);
+            }
+        }
+    }
+    Ok(topological_order(places))
+}
+
+/// An event's place in the graph of those to be ordered.
+struct Place {
+    /// `None` once the event may come next.
+    rank: Option<Rank>,
+    /// How many of the events that it cites were not taken yet.
+    missing: usize,
+    /// The events that cite it.
+    citers: Vec<EventNid>,
 }
 
 /// What decides between events that may both come next: the least does.
@@ -76,31 +94,21 @@ struct Rank {
     nid: EventNid,
 }
 
-/// Kahn's algorithm: of the events all of whose predecessors in `graph` were taken, always the one of least rank.
-fn topological_order(
-    graph: &BTreeMap<EventNid, BTreeSet<EventNid>>,
-    mut ranks: BTreeMap<EventNid, Rank>,
-) -> Vec<EventNid> {
-    let mut missing: BTreeMap<EventNid, usize> = BTreeMap::new();
-    let mut citers: BTreeMap<EventNid, Vec<EventNid>> = BTreeMap::new();
+/// Kahn's algorithm: of the events all of whose predecessors were taken, always the one of least rank.
+fn topological_order(mut places: BTreeMap<EventNid, Place>) -> Vec<EventNid> {
     let mut ready = BinaryHeap::new();
-    for (event, cited) in graph {
-        missing.insert(*event, cited.len());
-        for cited in cited {
-            citers.entry(*cited).or_default().push(*event);
-        }
-        if cited.is_empty() {
-            ready.extend(ranks.remove(event).map(Reverse));
-        }
+    for place in places.values_mut().filter(|place| place.missing == 0) {
+        ready.extend(place.rank.take().map(Reverse));
     }
-    let mut order = Vec::with_capacity(graph.len());
+    let mut order = Vec::with_capacity(places.len());
     while let Some(Reverse(Rank { nid, .. })) = ready.pop() {
         order.push(nid);
-        for citer in citers.remove(&nid).unwrap_or_default() {
-            let Some(missing) = missing.get_mut(&citer) else { continue };
-            *missing = missing.saturating_sub(1);
-            if *missing == 0 {
-                ready.extend(ranks.remove(&citer).map(Reverse));
+        let citers = places.get_mut(&nid).map(|place| std::mem::take(&mut place.citers));
+        for citer in citers.unwrap_or_default() {
+            let Some(place) = places.get_mut(&citer) else { continue };
+            place.missing = place.missing.saturating_sub(1);
+            if place.missing == 0 {
+                ready.extend(place.rank.take().map(Reverse));
             }
         }
     }

@@ -31,12 +31,15 @@ pub fn diff<S: NodeStore + ?Sized>(
     Ok(differences)
 }
 
+/// Takes a key with the event that each version has for it.
+type Visit<'v, E> = dyn FnMut(StateKeyNid, &[Option<EventNid>]) -> Result<(), E> + 'v;
+
 /// Calls `visit`, ascending by key, for each key on which not all versions agree, with the event that each has.
 /// Reads only nodes that are not in all of them, and keeps at most one node a version and level in memory.
 pub fn diff_all<S: NodeStore + ?Sized>(
     store: &S,
     roots: &[StateRoot],
-    visit: &mut impl FnMut(StateKeyNid, &[Option<EventNid>]) -> Result<(), S::Error>,
+    visit: &mut Visit<'_, S::Error>,
 ) -> Result<(), S::Error> {
     let mut sides = Vec::with_capacity(roots.len());
     for root in roots {
@@ -100,7 +103,7 @@ fn diff_below<S: NodeStore + ?Sized>(
     sides: &[Option<Subtree>],
     level: u8,
     prefix: u32,
-    visit: &mut impl FnMut(StateKeyNid, &[Option<EventNid>]) -> Result<(), S::Error>,
+    visit: &mut Visit<'_, S::Error>,
 ) -> Result<(), S::Error> {
     if all_equal(sides.iter()) {
         return Ok(());

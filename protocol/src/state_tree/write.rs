@@ -12,7 +12,14 @@ pub fn apply<S: NodeStore + ?Sized>(
     root: StateRoot,
     changes: impl IntoIterator<Item = (StateKeyNid, Option<EventNid>)>,
 ) -> Result<StateRoot, S::Error> {
-    let mut sorted: Vec<Change> = changes.into_iter().collect();
+    apply_all(store, root, changes.into_iter().collect())
+}
+
+fn apply_all<S: NodeStore + ?Sized>(
+    store: &mut S,
+    root: StateRoot,
+    mut sorted: Vec<Change>,
+) -> Result<StateRoot, S::Error> {
     // Stable: of equal keys the last stays last.
     sorted.sort_by_key(|(key, _)| *key);
     let last_wins = sorted.iter().zip(sorted.iter().skip(1).map(Some).chain([None]));
