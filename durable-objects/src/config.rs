@@ -20,6 +20,9 @@ pub enum RegistrationPolicy {
     Closed,
 }
 
+/// Gives a variable's value by its name.
+type Given<'g> = &'g dyn Fn(&str) -> Option<String>;
+
 /// The settings. Each field's name in upper case is the variable that sets it.
 #[derive(Debug, Clone)]
 pub struct ServerConfig {
@@ -84,13 +87,13 @@ impl MediaSettings {
     /// The default of `MAX_UPLOAD_SIZE`, which is also what Cloudflare lets through on most plans.
     const MAX_UPLOAD_BYTES: u64 = 100 * 1024 * 1024;
 
-    fn read(given: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    fn read(given: Given<'_>) -> Result<Self, ConfigError> {
         Ok(Self {
-            max_upload_bytes: number(&given, "MAX_UPLOAD_SIZE")?.unwrap_or(Self::MAX_UPLOAD_BYTES),
-            max_bytes_per_user: number(&given, "MAX_MEDIA_PER_USER")?,
-            max_bytes_in_all: number(&given, "MAX_MEDIA_IN_ALL")?,
+            max_upload_bytes: number(given, "MAX_UPLOAD_SIZE")?.unwrap_or(Self::MAX_UPLOAD_BYTES),
+            max_bytes_per_user: number(given, "MAX_MEDIA_PER_USER")?,
+            max_bytes_in_all: number(given, "MAX_MEDIA_IN_ALL")?,
             remote_lifetime_ms: given("REMOTE_MEDIA_LIFETIME").map(|value| lifetime(&value)).transpose()?,
-            previews: PreviewSettings::read(&given)?,
+            previews: PreviewSettings::read(given)?,
             unauthenticated: given("UNAUTHENTICATED_MEDIA").as_deref() == Some("on"),
         })
     }
@@ -109,7 +112,7 @@ pub struct PreviewSettings {
 }
 
 impl PreviewSettings {
-    fn read(given: &impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+    fn read(given: Given<'_>) -> Result<Self, ConfigError> {
         let list = |name: &str| {
             let items = given(name).unwrap_or_default();
             let items = items.split(',').map(|item| item.trim().to_owned()).filter(|item| !item.is_empty());
@@ -151,10 +154,7 @@ fn lifetime(text: &str) -> Result<u64, ConfigError> {
 }
 
 /// The number that a variable gives.
-fn number<N: FromStr>(
-    given: impl Fn(&str) -> Option<String>,
-    name: &'static str,
-) -> Result<Option<N>, ConfigError> {
+fn number<N: FromStr>(given: Given<'_>, name: &'static str) -> Result<Option<N>, ConfigError> {
     let Some(value) = given(name) else { return Ok(None) };
     let reason = format!("`{value}` is not a number that it can be");
     value.parse().map(Some).map_err(|_| ConfigError::Invalid { name, reason })
@@ -184,9 +184,12 @@ pub const NOTICES_LOCALPART: &str = "_server";
 impl ServerConfig {
     /// Reads the settings through `variable`, which gives a variable's value by its name.
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
-        let given = |name: &str| {
+        Self::read_given(&|name| {
             variable(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-        };
+        })
+    }
+
+    fn read_given(given: Given<'_>) -> Result<Self, ConfigError> {
         let server_name = given("SERVER_NAME").ok_or(ConfigError::NoServerName)?;
         let server_name = ServerName::parse(&server_name)
             .map_err(|error| ConfigError::Invalid { name: "SERVER_NAME", reason: error.to_string() })?;

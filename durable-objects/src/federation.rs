@@ -21,6 +21,7 @@ use ruma::{
         path_builder::SinglePath,
     },
 };
+use selvedge_protocol::json::ObjectWriter;
 use serde::Deserialize;
 
 use self::typed::written;
@@ -34,6 +35,7 @@ use crate::{
         remote_server::{Resolution, Resolve},
     },
     signing::server_keys,
+    sorted::SortedMap,
 };
 
 /// How long one exchange with another server may take, in milliseconds, unless the caller says otherwise.
@@ -301,10 +303,16 @@ async fn exchange(
 
 /// An object without those members that are null: some servers write it for what is empty. `None` when there are none.
 fn without_nulls(body: &[u8]) -> Option<String> {
-    let mut members: BTreeMap<&str, &serde_json::value::RawValue> = serde_json::from_slice(body).ok()?;
-    let count = members.len();
-    members.retain(|_, value| value.get() != "null");
-    if members.len() == count { None } else { serde_json::to_string(&members).ok() }
+    let members: BTreeMap<&str, &serde_json::value::RawValue> = serde_json::from_slice(body).ok()?;
+    let mut others = ObjectWriter::new();
+    let mut has_nulls = false;
+    for (name, value) in members {
+        match value.get() {
+            "null" => has_nulls = true,
+            value => others.named(name, value),
+        }
+    }
+    has_nulls.then(|| others.finish())
 }
 
 /// Reads an error answer; a body that is not a Matrix error stands as `M_UNKNOWN`.
@@ -329,7 +337,7 @@ pub fn refusal(status: u16, body: &[u8]) -> MatrixError {
 const MAX_CACHED: usize = 1000;
 
 thread_local! {
-    static RESOLUTIONS: RefCell<BTreeMap<OwnedServerName, Resolution>> = const { RefCell::new(BTreeMap::new()) };
+    static RESOLUTIONS: RefCell<SortedMap<OwnedServerName, Resolution>> = const { RefCell::new(SortedMap::new()) };
 }
 
 /// Where `server` is reached: remembered per isolate, else asked of its actor.
@@ -341,11 +349,6 @@ pub async fn resolve(platform: &dyn Platform, server: &ServerName) -> Result<Res
         return Ok(resolution);
     }
     let resolution = rpc::call(platform, &server.to_owned(), &Resolve {}).await?;
-    RESOLUTIONS.with_borrow_mut(|all| {
-        if all.len() >= MAX_CACHED {
-            all.clear();
-        }
-        all.insert(server.to_owned(), resolution.clone());
-    });
+    RESOLUTIONS.with_borrow_mut(|all| all.remember(MAX_CACHED, server.to_owned(), resolution.clone()));
     Ok(resolution)
 }

@@ -7,7 +7,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     future::Future,
     pin::Pin,
     task::{Context, Poll},
@@ -15,7 +14,7 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::ActorKind;
+use crate::{platform::ActorKind, sorted::SortedMap};
 
 /// Counted work.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,10 +57,10 @@ impl Totals {
 }
 
 /// Totals by actor and command.
-pub type ByCommand = BTreeMap<ActorKind, BTreeMap<String, Totals>>;
+pub type ByCommand = SortedMap<ActorKind, SortedMap<String, Totals>>;
 
 thread_local! {
-    static BY_COMMAND: RefCell<ByCommand> = const { RefCell::new(BTreeMap::new()) };
+    static BY_COMMAND: RefCell<ByCommand> = const { RefCell::new(SortedMap::new()) };
     static CURRENT: Cell<Ledger> = const { Cell::new(Ledger { calls: 0, rows_read: 0, rows_written: 0 }) };
 }
 
@@ -89,10 +88,10 @@ pub fn called() {
 /// background, is recorded by itself.
 pub fn record(actor: ActorKind, command: &str, cost: Ledger) {
     BY_COMMAND.with_borrow_mut(|totals| {
-        let commands = totals.entry(actor).or_default();
+        let commands = totals.or_default(actor);
         match commands.get_mut(command) {
             Some(totals) => totals.add(cost),
-            None => commands.entry(command.to_owned()).or_default().add(cost),
+            None => commands.or_default(command.to_owned()).add(cost),
         }
     });
 }

@@ -1,6 +1,6 @@
 //! Other servers' keys, remembered per isolate.
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::cell::RefCell;
 
 use ruma::{OwnedServerName, OwnedServerSigningKeyId, ServerName};
 
@@ -12,6 +12,7 @@ use crate::{
         remote_server::{GetVerifyKeys, VerifyKey, VerifyKeys},
     },
     signing::server_keys,
+    sorted::SortedMap,
 };
 
 /// How many servers' keys an isolate remembers.
@@ -24,8 +25,8 @@ const MISSING_MS: u64 = 2_000;
 type MissingKey = (OwnedServerSigningKeyId, u64);
 
 thread_local! {
-    static MISSING: RefCell<BTreeMap<OwnedServerName, MissingKey>> = const { RefCell::new(BTreeMap::new()) };
-    static KEYS: RefCell<BTreeMap<OwnedServerName, VerifyKeys>> = const { RefCell::new(BTreeMap::new()) };
+    static MISSING: RefCell<SortedMap<OwnedServerName, MissingKey>> = const { RefCell::new(SortedMap::new()) };
+    static KEYS: RefCell<SortedMap<OwnedServerName, VerifyKeys>> = const { RefCell::new(SortedMap::new()) };
 }
 
 /// The key `id` of `server`, if it is known to be valid at `valid_at` (milliseconds since the
@@ -53,20 +54,11 @@ pub async fn verify_key(
     let answer = rpc::call(platform, &server.to_owned(), &command).await;
     let key = answer.as_ref().ok().and_then(known);
     if key.is_none() {
-        MISSING.with_borrow_mut(|all| {
-            if all.len() >= MAX_CACHED {
-                all.clear();
-            }
-            all.insert(server.to_owned(), (id.clone(), now.saturating_add(MISSING_MS)));
-        });
+        let missing = (id.clone(), now.saturating_add(MISSING_MS));
+        MISSING.with_borrow_mut(|all| all.remember(MAX_CACHED, server.to_owned(), missing));
     }
-    let keys = answer?;
-    KEYS.with_borrow_mut(|all| {
-        if all.len() >= MAX_CACHED {
-            all.clear();
-        }
-        all.insert(server.to_owned(), VerifyKeys { response: None, ..keys });
-    });
+    let keys = VerifyKeys { response: None, ..answer? };
+    KEYS.with_borrow_mut(|all| all.remember(MAX_CACHED, server.to_owned(), keys));
     Ok(key)
 }
 

@@ -1,9 +1,6 @@
 //! Walks over the room's graphs of events, for other servers.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::{collections::BTreeSet, rc::Rc};
 
 use ruma::{EventId, OwnedEventId, OwnedServerName, ServerName, UserId};
 use selvedge_protocol::{
@@ -17,7 +14,7 @@ use super::{
     state::State,
     store::{Standing, Store, StoredEvent},
 };
-use crate::database::DatabaseError;
+use crate::{database::DatabaseError, sorted::SortedMap};
 
 /// How many events a walk looks at for each that it may return.
 const PATIENCE: usize = 10;
@@ -92,12 +89,12 @@ struct Walk<'a> {
     store: &'a Store,
     seen: BTreeSet<EventNid>,
     ends: BTreeSet<&'a OwnedEventId>,
-    waiting: BTreeMap<(u64, EventNid), Rc<StoredEvent>>,
+    waiting: SortedMap<(u64, EventNid), Rc<StoredEvent>>,
 }
 
 impl<'a> Walk<'a> {
     fn new(store: &'a Store, ends: &'a [OwnedEventId]) -> Self {
-        Self { store, seen: BTreeSet::new(), ends: ends.iter().collect(), waiting: BTreeMap::new() }
+        Self { store, seen: BTreeSet::new(), ends: ends.iter().collect(), waiting: SortedMap::new() }
     }
 
     fn add(&mut self, event: Rc<StoredEvent>) {

@@ -2,7 +2,7 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     rc::Rc,
 };
 
@@ -21,6 +21,7 @@ use crate::{
         room::{Reader, ReceiveTyping, SetTyping},
         user::RoomStirred,
     },
+    sorted::SortedMap,
 };
 
 /// The longest time for which a user counts as typing, in milliseconds.
@@ -37,7 +38,7 @@ const MAX_TYPING: usize = 100;
 /// Who types, and who was told.
 #[derive(Default)]
 pub(super) struct Typing {
-    users: RefCell<BTreeMap<OwnedUserId, Typist>>,
+    users: RefCell<SortedMap<OwnedUserId, Typist>>,
     /// Users of this server who were told of a change and have not fetched since.
     stirred: RefCell<BTreeSet<OwnedUserId>>,
     timer: Cell<Timer>,
@@ -75,7 +76,8 @@ impl Typing {
         if users.len() >= MAX_TYPING {
             return false;
         }
-        users.insert(user_id.to_owned(), Typist { until, announced: now }).is_none()
+        users.insert(user_id.to_owned(), Typist { until, announced: now });
+        true
     }
 
     /// Removes those whose time is over; whether there were any.
@@ -87,7 +89,7 @@ impl Typing {
     }
 
     fn next_end(&self) -> Option<u64> {
-        self.users.borrow().values().map(|typist| typist.until).min()
+        self.users.borrow().iter().map(|(_, typist)| typist.until).min()
     }
 
     /// Whether other servers are to be told again that a user types.
@@ -102,7 +104,8 @@ impl Typing {
     pub fn event(&self, reader: &Reader) -> (String, bool) {
         let users = self.users.borrow();
         let shown: Vec<String> = users
-            .keys()
+            .iter()
+            .map(|(user, _)| user)
             .filter(|user| !reader.ignored_users.contains(user))
             .map(|user| {
                 let mut json = String::new();

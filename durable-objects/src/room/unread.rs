@@ -7,7 +7,7 @@
 mod notifications;
 mod tally;
 
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{cell::RefCell, collections::HashMap};
 
 use ruma::{
     OwnedUserId, UserId,
@@ -41,7 +41,7 @@ const MAX_CHANGES: usize = 100;
 
 /// The tallies in memory.
 #[derive(Default)]
-pub(super) struct Tallies(RefCell<BTreeMap<OwnedUserId, Counted>>);
+pub(super) struct Tallies(RefCell<HashMap<OwnedUserId, Counted>>);
 
 /// What is known of one user.
 #[derive(Debug, Clone, Default)]

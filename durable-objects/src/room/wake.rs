@@ -12,7 +12,7 @@ mod residents;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     future::Future,
     rc::Rc,
 };
@@ -40,6 +40,7 @@ use crate::{
     database::DatabaseError,
     matrix_error::MatrixError,
     rpc::{self, room::LogPosition},
+    sorted::SortedMap,
 };
 
 /// How many followers are called at the same time.
@@ -59,7 +60,7 @@ pub(super) struct Wakes {
     /// Servers that were woken and have not fetched since.
     servers: RefCell<BTreeSet<OwnedServerName>>,
     /// Servers that have fetched, and up to where; those that the log has left behind are forgotten by the next wake.
-    fetched: RefCell<BTreeMap<OwnedServerName, LogPosition>>,
+    fetched: RefCell<SortedMap<OwnedServerName, LogPosition>>,
     /// Who of other servers came or left, and was not told of yet.
     residents: RefCell<ResidentChanges>,
     /// Membership changes that are not told yet.

@@ -8,7 +8,7 @@ mod share;
 
 use std::{
     cell::{Cell, RefCell},
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
 };
 
 use ruma::{OwnedRoomId, OwnedUserId, presence::PresenceState};
@@ -20,6 +20,7 @@ use crate::{
     matrix_error::MatrixError,
     params,
     rpc::user::{GetPresence, GetSeenPresence, GreetUser, NotePresence, Presence, SetPresence},
+    sorted::SortedMap,
 };
 
 /// After how long without doing anything an online user is shown as unavailable, in milliseconds.
@@ -46,7 +47,7 @@ pub(super) struct PresenceMemory {
     last_active: Cell<u64>,
     /// Whether others are to be told.
     is_changed: Cell<bool>,
-    others: RefCell<BTreeMap<OwnedUserId, Other>>,
+    others: RefCell<SortedMap<OwnedUserId, Other>>,
     /// Rooms that the user has just joined, and whose members do not know yet how they appear.
     joined: RefCell<BTreeSet<OwnedRoomId>>,
 }
@@ -255,7 +256,7 @@ impl UserEngine {
         let now = self.runtime.platform.now();
         let mut others = self.presence.others.borrow_mut();
         for presence in command.updates {
-            if others.len() >= MAX_OTHERS && !others.contains_key(&presence.user_id) {
+            if others.len() >= MAX_OTHERS && others.get(&presence.user_id).is_none() {
                 let oldest = others.iter().min_by_key(|(_, other)| other.position);
                 if let Some(oldest) = oldest.map(|(user_id, _)| user_id.clone()) {
                     others.remove(&oldest);

@@ -2,8 +2,8 @@
 //! them; until a user changes any, there is nothing to keep.
 
 use ruma::push::{InsertPushRuleError, RemovePushRuleError, RuleKind, RuleNotFoundError, Ruleset};
-use serde::Deserialize;
-use serde_json::{json, value::RawValue};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::UserEngine;
 use crate::{
@@ -23,8 +23,8 @@ const MAX_RULE_ID: usize = 255;
 /// The longest that a rule says when it applies, and what is to be done then, in bytes of JSON. Each event is held against it.
 const MAX_RULE: usize = 4_096;
 
-#[derive(Deserialize)]
-struct Stored {
+#[derive(Serialize, Deserialize)]
+struct Content {
     global: Ruleset,
 }
 
@@ -47,14 +47,18 @@ impl UserEngine {
     pub(super) fn push_rules(&self) -> Result<Ruleset, MatrixError> {
         let defaults = Ruleset::server_default(&self.user_id()?);
         let Some(content) = self.account_data("", PUSH_RULES)? else { return Ok(defaults) };
-        let mut rules = serde_json::from_str::<Stored>(&content)?.global;
+        let mut rules = serde_json::from_str::<Content>(&content)?.global;
         rules.update_with_server_default(defaults);
         Ok(rules)
     }
 
     /// The content of the account data that clients see.
     pub(super) fn push_rules_content(&self) -> Result<String, MatrixError> {
-        Ok(json!({"global": self.push_rules()?}).to_string())
+        Ok(serde_json::to_string(&Content { global: self.push_rules()? })?)
+    }
+
+    pub(super) fn store_push_rules(&self, rules: Ruleset) -> Result<(), MatrixError> {
+        self.store_account_data("", PUSH_RULES, &serde_json::to_string(&Content { global: rules })?)
     }
 
     pub(super) fn change_push_rule(&self, command: ChangePushRule) -> Result<(), MatrixError> {
@@ -79,7 +83,7 @@ impl UserEngine {
             }
             PushRuleChange::Act(actions) => rules.set_actions(kind, &rule_id, actions).map_err(not_found)?,
         }
-        self.store_account_data("", PUSH_RULES, &json!({"global": rules}).to_string())
+        self.store_push_rules(rules)
     }
 }
 

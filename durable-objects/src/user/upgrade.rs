@@ -6,7 +6,7 @@ use ruma::{
 };
 use serde_json::{Map, Value};
 
-use super::{UserEngine, push_rules::PUSH_RULES};
+use super::UserEngine;
 use crate::matrix_error::MatrixError;
 
 /// The types of room account data that follow.
@@ -40,8 +40,7 @@ impl UserEngine {
         }
         // A rule that cannot be switched off again stays on.
         let _ = rules.set_enabled(RuleKind::Room, new.as_str(), rule.enabled);
-        let content = serde_json::json!({ "global": rules }).to_string();
-        self.store_account_data("", PUSH_RULES, &content)
+        self.store_push_rules(rules)
     }
 
     /// `m.direct` names the new room wherever it names the old one.

@@ -9,7 +9,10 @@ use super::{
     gather::{Gather, GatherError},
     missing::oldest_first,
 };
-use crate::room::commit::{HistoryEvent, Received};
+use crate::{
+    room::commit::{HistoryEvent, Received},
+    sorted::SortedMap,
+};
 
 /// How many bytes an answer may have.
 const MAX_BYTES: usize = 8 << 20;
@@ -22,7 +25,7 @@ impl Gather<'_> {
         let request = get_backfill::Request::new(self.room_id()?, from, UInt::from(limit));
         let answer = self.ask(request, MAX_BYTES).await?;
         let events = self.verify(&answer.pdus).await?;
-        let mut unplaced = std::collections::BTreeMap::new();
+        let mut unplaced = SortedMap::new();
         for event in events {
             if self.is_unplaced(event.event_id())? {
                 unplaced.insert(event.event_id().to_owned(), event);

@@ -1,11 +1,10 @@
 //! The events between the room and a new one `[S-S §9, get_missing_events]`.
 
-use std::collections::BTreeMap;
-
 use ruma::{OwnedEventId, UInt, api::federation::event::get_missing_events::v1 as get_missing_events};
 use selvedge_protocol::event::VerifiedPdu;
 
 use super::gather::{Gather, GatherError};
+use crate::sorted::SortedMap;
 
 /// How many events are asked for at a time; more, other servers do not give.
 const PAGE: u32 = 20;
@@ -23,7 +22,7 @@ impl Gather<'_> {
     /// When the answer holds what is not an event: then the gap cannot be closed, and state that is said
     /// to be on its other side would hide that.
     pub(super) async fn missing_events(&self, event: &VerifiedPdu) -> Result<Vec<VerifiedPdu>, GatherError> {
-        let mut found: BTreeMap<OwnedEventId, VerifiedPdu> = BTreeMap::new();
+        let mut found: SortedMap<OwnedEventId, VerifiedPdu> = SortedMap::new();
         let mut latest = vec![event.event_id().to_owned()];
         // What was before this server came is history, and must not come in as if it were new.
         let horizon = self.engine.store.meta()?.horizon;
@@ -74,12 +73,12 @@ impl Gather<'_> {
     /// Those of the events that come after something that is neither among them nor in the room.
     fn unconnected(
         &self,
-        found: &BTreeMap<OwnedEventId, VerifiedPdu>,
+        found: &SortedMap<OwnedEventId, VerifiedPdu>,
     ) -> Result<Vec<OwnedEventId>, GatherError> {
         let mut ids = Vec::new();
-        for (id, event) in found {
+        for (id, event) in found.iter() {
             for prev in event.prev_events() {
-                if !found.contains_key(prev) && self.is_unplaced(prev)? {
+                if found.get(prev).is_none() && self.is_unplaced(prev)? {
                     ids.push(id.clone());
                     break;
                 }
@@ -91,9 +90,9 @@ impl Gather<'_> {
 
 /// Orders events such that each comes after those of its previous events that are among them. Events
 /// that lead to each other in a circle, which no honest hash allows, are in whatever order.
-pub(super) fn oldest_first(mut events: BTreeMap<OwnedEventId, VerifiedPdu>) -> Vec<VerifiedPdu> {
+pub(super) fn oldest_first(mut events: SortedMap<OwnedEventId, VerifiedPdu>) -> Vec<VerifiedPdu> {
     let mut by_depth: Vec<_> =
-        events.values().map(|event| (event.depth(), event.event_id().to_owned())).collect();
+        events.iter().map(|(_, event)| (event.depth(), event.event_id().to_owned())).collect();
     by_depth.sort_unstable();
     let mut order = Vec::with_capacity(events.len());
     for (_, start) in by_depth {

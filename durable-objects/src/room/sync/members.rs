@@ -1,17 +1,13 @@
 //! Which member events a client that loads them lazily has got, as far as this actor remembers: they need not be sent
 //! again `[C-S §6.5]`.
 
-use std::{
-    cell::RefCell,
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::{cell::RefCell, collections::BTreeSet, rc::Rc};
 
 use ruma::api::client::filter::LazyLoadOptions;
 use selvedge_protocol::nid::EventNid;
 
 use super::{Pull, Timeline};
-use crate::{room::store::StoredEvent, rpc::room::LogPosition};
+use crate::{room::store::StoredEvent, rpc::room::LogPosition, sorted::SortedMap};
 
 /// How many clients are remembered.
 const MAX_CLIENTS: usize = 256;
@@ -20,7 +16,7 @@ const MAX_MEMBERS: usize = 1_000;
 
 /// What each client has got, by user and client.
 #[derive(Debug, Default)]
-pub struct SentMembers(RefCell<BTreeMap<(String, u64), Sent>>);
+pub struct SentMembers(RefCell<SortedMap<(String, u64), Sent>>);
 
 /// A client has got what was in the answer that it comes back from; an answer that was lost counts for nothing.
 #[derive(Debug, Default)]
@@ -77,6 +73,6 @@ impl Pull<'_> {
         if clients.len() >= MAX_CLIENTS {
             clients.clear();
         }
-        clients.entry(self.client()).or_default().pending = (self.end, members.collect());
+        clients.or_default(self.client()).pending = (self.end, members.collect());
     }
 }

@@ -23,7 +23,7 @@ pub(in crate::user) fn presence_section(
     let from = asked.since.as_ref().map_or(0, |since| engine.volatile.since(since));
     let now = engine.runtime.platform.now();
     let others = engine.presence.others.borrow();
-    let new = others.values().filter(|other| {
+    let new = others.iter().map(|(_, other)| other).filter(|other| {
         let sender = &other.presence.user_id;
         other.position > from
             && !filter.not_senders.contains(sender)
