@@ -126,12 +126,18 @@ pub fn send<'p, R>(
 where
     R: OutgoingRequest<Authentication = ServerSignatures, PathBuilder = SinglePath>,
 {
-    let request = written(request);
-    let exchanged = async move {
-        let request = sign_written(platform, destination, request).await?;
-        exchange(platform, destination.as_str(), request, bounds).await
-    };
+    let exchanged = exchange_signed(platform, destination, written(request), bounds);
     Answer::new(destination.as_str(), exchanged.boxed_local())
+}
+
+async fn exchange_signed(
+    platform: &dyn Platform,
+    destination: &ServerName,
+    request: Result<http::Request<Vec<u8>>, IntoHttpError>,
+    bounds: Bounds,
+) -> Result<OutboundResponse, FederationError> {
+    let request = sign_written(platform, destination, request).await?;
+    exchange(platform, destination.as_str(), request, bounds).await
 }
 
 /// A request to `destination`, signed, with the URL at which it is reached: for callers whose answers stream.
@@ -240,15 +246,20 @@ pub fn send_unsigned<'p, R>(
 where
     R: OutgoingRequest<Authentication = NoAuthentication, PathBuilder = SinglePath>,
 {
-    let request = written(request);
-    let exchanged = async move {
-        let base_url = reachable("the server", resolution)?;
-        let request = request.and_then(|request| located(request, base_url));
-        let request = request.map_err(|error| bad(base_url, &error))?;
-        let bounds = Bounds { max_bytes: MAX_UNSIGNED_BYTES, ..Bounds::default() };
-        exchange(platform, base_url, request, bounds).await
-    };
-    Answer::new(resolution.base_url.as_deref().unwrap_or_default(), exchanged.boxed_local())
+    let server = resolution.base_url.as_deref().unwrap_or_default();
+    Answer::new(server, exchange_unsigned(platform, resolution, written(request)).boxed_local())
+}
+
+async fn exchange_unsigned(
+    platform: &dyn Platform,
+    resolution: &Resolution,
+    request: Result<http::Request<Vec<u8>>, IntoHttpError>,
+) -> Result<OutboundResponse, FederationError> {
+    let base_url = reachable("the server", resolution)?;
+    let request = request.and_then(|request| located(request, base_url));
+    let request = request.map_err(|error| bad(base_url, &error))?;
+    let bounds = Bounds { max_bytes: MAX_UNSIGNED_BYTES, ..Bounds::default() };
+    exchange(platform, base_url, request, bounds).await
 }
 
 fn reachable<'r>(server: &str, resolution: &'r Resolution) -> Result<&'r str, FederationError> {

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 /// A map that is a sorted list: a small part of the code of a `BTreeMap`, which is compiled for each type of entries.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SortedMap<K, V> {
     entries: Vec<(K, V)>,
 }

@@ -5,22 +5,19 @@ mod pattern;
 use std::ops::RangeBounds;
 
 use ruma::{
-    OwnedUserId, UserId,
-    events::{
-        AnySyncTimelineEvent,
-        room::power_levels::{RoomPowerLevels, RoomPowerLevelsEventContent, RoomPowerLevelsSource},
-    },
+    UserId,
+    events::AnySyncTimelineEvent,
+    power_levels::NotificationPowerLevelsKey,
     push::{
-        Action, AnyPushRuleRef, FlattenedJson, FlattenedJsonValue, PushCondition,
-        PushConditionPowerLevelsCtx, PushConditionRoomCtx, Ruleset,
+        Action, AnyPushRuleRef, FlattenedJson, FlattenedJsonValue, PushCondition, PushConditionRoomCtx,
+        Ruleset,
     },
-    room_version_rules::AuthorizationRules,
     serde::Raw,
 };
 use serde_json::value::RawValue;
 
 use self::pattern::{contains_name, matches_whole, matches_words};
-use crate::event::Pdu;
+use crate::{auth::PowerLevels, event::Pdu};
 
 /// What an event is to a user who has not read it.
 #[derive(Debug, Clone)]
@@ -31,9 +28,28 @@ pub struct Notification {
     pub is_highlight: bool,
 }
 
+/// What rules are held against besides the event.
+pub struct Room {
+    /// The room and the user in it. Of its power levels nothing is asked.
+    pub context: PushConditionRoomCtx,
+    /// Who may notify the whole room; `None` for nobody.
+    pub levels: Option<PowerLevels>,
+}
+
+impl Room {
+    /// Whether someone has the power to notify by this key.
+    fn lets_notify(&self, sender: &UserId, key: &NotificationPowerLevelsKey) -> bool {
+        let Some(levels) = self.levels.as_ref().filter(|_| *key == NotificationPowerLevelsKey::Room) else {
+            return false;
+        };
+        let needed = levels.notification(key.as_str());
+        levels.user(sender).is_ok_and(|power| needed.is_ok_and(|needed| power >= needed))
+    }
+}
+
 /// What a user's rules say of an event: `None` when the user is not to be told, as of their own events.
-pub fn evaluate(rules: &Ruleset, event: &Pdu, room: &PushConditionRoomCtx) -> Option<Notification> {
-    if event.sender() == room.user_id {
+pub fn evaluate(rules: &Ruleset, event: &Pdu, room: &Room) -> Option<Notification> {
+    if event.sender() == room.context.user_id {
         return None;
     }
     let json: Box<RawValue> = serde_json::from_str(event.json()).ok()?;
@@ -47,7 +63,7 @@ pub fn evaluate(rules: &Ruleset, event: &Pdu, room: &PushConditionRoomCtx) -> Op
 const LEGACY_MENTIONS: [&str; 3] =
     [".m.rule.contains_display_name", ".m.rule.roomnotif", ".m.rule.contains_user_name"];
 
-fn applies(rule: AnyPushRuleRef<'_>, event: &FlattenedJson, room: &PushConditionRoomCtx) -> bool {
+fn applies(rule: AnyPushRuleRef<'_>, event: &FlattenedJson, room: &Room) -> bool {
     if LEGACY_MENTIONS.contains(&rule.rule_id()) && event.contains_mentions() {
         return false;
     }
@@ -56,22 +72,20 @@ fn applies(rule: AnyPushRuleRef<'_>, event: &FlattenedJson, room: &PushCondition
             rule.conditions.iter().all(|condition| holds(condition, event, room))
         }
         AnyPushRuleRef::Content(rule) => is_match("content.body", &rule.pattern, event, room),
-        AnyPushRuleRef::Room(rule) => rule.rule_id == room.room_id,
+        AnyPushRuleRef::Room(rule) => rule.rule_id == room.context.room_id,
         AnyPushRuleRef::Sender(rule) => event.get_str("sender") == Some(rule.rule_id.as_str()),
         _ => false,
     }
 }
 
 /// Whether the condition holds; one of a kind that is not known never does.
-fn holds(condition: &PushCondition, event: &FlattenedJson, room: &PushConditionRoomCtx) -> bool {
+fn holds(condition: &PushCondition, event: &FlattenedJson, room: &Room) -> bool {
     match condition {
         PushCondition::EventMatch(data) => is_match(&data.key, &data.pattern, event, room),
-        PushCondition::RoomMemberCount(data) => data.is.contains(&room.member_count),
+        PushCondition::RoomMemberCount(data) => data.is.contains(&room.context.member_count),
         PushCondition::SenderNotificationPermission(data) => {
             let sender = event.get_str("sender").and_then(|sender| <&UserId>::try_from(sender).ok());
-            sender.zip(room.power_levels.as_ref()).is_some_and(|(sender, power_levels)| {
-                power_levels.has_sender_notification_permission(sender, &data.key)
-            })
+            sender.is_some_and(|sender| room.lets_notify(sender, &data.key))
         }
         PushCondition::EventPropertyIs(data) => {
             event.get(&data.key).is_some_and(|value| *value == data.value)
@@ -82,27 +96,17 @@ fn holds(condition: &PushCondition, event: &FlattenedJson, room: &PushConditionR
         }
         #[expect(deprecated, reason = "rules that users made before are still followed")]
         PushCondition::ContainsDisplayName => {
-            let name = &room.user_display_name;
+            let name = &room.context.user_display_name;
             !name.is_empty() && event.get_str("content.body").is_some_and(|body| contains_name(name, body))
         }
         _ => false,
     }
 }
 
-fn is_match(key: &str, pattern: &str, event: &FlattenedJson, room: &PushConditionRoomCtx) -> bool {
-    let value = if key == "room_id" { Some(room.room_id.as_str()) } else { event.get_str(key) };
+fn is_match(key: &str, pattern: &str, event: &FlattenedJson, room: &Room) -> bool {
+    let value = if key == "room_id" { Some(room.context.room_id.as_str()) } else { event.get_str(key) };
     let matches = if key == "content.body" { matches_words } else { matches_whole };
     value.is_some_and(|value| matches(pattern, value))
-}
-
-/// What rules need to know of who may notify the whole room.
-pub fn power_levels(
-    event: Option<&Pdu>,
-    rules: &AuthorizationRules,
-    creators: Vec<OwnedUserId>,
-) -> PushConditionPowerLevelsCtx {
-    let content = event.and_then(|event| event.content_as::<RoomPowerLevelsEventContent>().ok());
-    RoomPowerLevels::new(RoomPowerLevelsSource::from(content), rules, creators).into()
 }
 
 #[cfg(test)]
@@ -111,14 +115,21 @@ mod tests {
 
     use std::{
         pin::pin,
+        rc::Rc,
         task::{Context, Poll, Waker},
     };
 
     use proptest::prelude::*;
-    use ruma::{room_id, room_version_rules::RoomVersionRules, user_id};
+    use ruma::{
+        events::room::power_levels::{RoomPowerLevels, RoomPowerLevelsSource},
+        room_id,
+        room_version_rules::RoomVersionRules,
+        user_id,
+    };
     use serde_json::json;
 
     use super::*;
+    use crate::auth::RoomCreate;
 
     fn event(sender: &str, event_type: &str, content: &str) -> Pdu {
         let json = format!(
@@ -127,16 +138,22 @@ mod tests {
         Pdu::from_stored(ruma::event_id!("$event").to_owned(), json).unwrap()
     }
 
+    /// A room that the administrator created, as Alice sees it. Also as ruma does.
+    fn room(members: u32, name: &str) -> Room {
+        let alice = user_id!("@alice:a.test").to_owned();
+        let room_id = room_id!("!r:a.test").to_owned();
+        let rules = &RoomVersionRules::V12.authorization;
+        let mut context = PushConditionRoomCtx::new(room_id, members.into(), alice, name.to_owned());
+        let creators = vec![user_id!("@admin:a.test").to_owned()];
+        context.power_levels =
+            Some(RoomPowerLevels::new(RoomPowerLevelsSource::None, rules, creators).into());
+        let create = RoomCreate::new(Rc::new(event("@admin:a.test", "m.room.create", "{}")));
+        Room { context, levels: Some(PowerLevels::new(rules, create, None).unwrap()) }
+    }
+
     fn outcome(event: &Pdu, members: u32) -> Option<bool> {
         let alice = user_id!("@alice:a.test");
-        let mut room = PushConditionRoomCtx::new(
-            room_id!("!r:a.test").to_owned(),
-            members.into(),
-            alice.to_owned(),
-            "Alice".to_owned(),
-        );
-        let creators = vec![user_id!("@admin:a.test").to_owned()];
-        room.power_levels = Some(power_levels(None, &RoomVersionRules::V12.authorization, creators));
+        let room = room(members, "Alice");
         evaluate(&Ruleset::server_default(alice), event, &room).map(|notification| notification.is_highlight)
     }
 
@@ -236,13 +253,9 @@ mod tests {
                 content["m.mentions"] = json!({});
             }
             let event = event(if admin { "@admin:a.test" } else { "@bob:a.test" }, "m.room.message", &content.to_string());
-            let room_id = room_id!("!r:a.test").to_owned();
-            let mut room =
-                PushConditionRoomCtx::new(room_id, members.into(), user_id!("@alice:a.test").to_owned(), "a".to_owned());
-            let creators = vec![user_id!("@admin:a.test").to_owned()];
-            room.power_levels = Some(power_levels(None, &RoomVersionRules::V12.authorization, creators));
+            let room = room(members, "a");
             let ours = evaluate(&rules, &event, &room).map(|notification| json!(notification.actions));
-            prop_assert_eq!(ours, oracle(&rules, &event, &room).map(|actions| json!(actions)));
+            prop_assert_eq!(ours, oracle(&rules, &event, &room.context).map(|actions| json!(actions)));
         }
     }
 }

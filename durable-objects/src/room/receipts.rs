@@ -1,9 +1,9 @@
 //! Receipts: up to where users have read `[C-S §11.6]`. They take positions in the log, so that followers get them in
 //! order; only the last of each user, kind and thread is kept.
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
-use ruma::{OwnedUserId, UserId, events::room::member::MembershipState};
+use ruma::{EventId, OwnedUserId, UserId, events::room::member::MembershipState};
 use selvedge_protocol::json::ObjectWriter;
 use serde_json::{Map, Value, json, value::RawValue};
 
@@ -182,35 +182,36 @@ pub(super) fn event_since(
     let is_shown = |user_id: &OwnedUserId, kind: ReceiptKind| {
         *user_id == reader.user_id || kind == ReceiptKind::Read && !reader.ignored_users.contains(user_id)
     };
-    // One event can say one thing of a user, kind and event: the receipt for all threads says most.
-    let mut content: BTreeMap<String, BTreeMap<&str, BTreeMap<String, Receipt>>> = BTreeMap::new();
-    for receipt in receipts.into_iter().filter(|receipt| is_shown(&receipt.user_id, receipt.kind)) {
-        let users =
-            content.entry(receipt.event_id.to_string()).or_default().entry(receipt.kind.name()).or_default();
-        let known = users.get(receipt.user_id.as_str());
-        if known.is_none_or(|known| !known.thread.is_empty() && receipt.thread.is_empty()) {
-            users.insert(receipt.user_id.to_string(), receipt);
-        }
-    }
-    if content.is_empty() {
+    receipts.retain(|receipt| is_shown(&receipt.user_id, receipt.kind));
+    if receipts.is_empty() {
         return Ok(None);
     }
+    // One event can say one thing of a user, kind and event: the receipt for all threads says most.
+    receipts.sort_by(|a, b| said_of(a).cmp(&said_of(b)).then(b.thread.is_empty().cmp(&a.thread.is_empty())));
+    receipts.dedup_by(|later, first| said_of(later) == said_of(first));
     let mut events = ObjectWriter::new();
-    for (event_id, kinds) in content {
+    for of_event in receipts.chunk_by(|a, b| a.event_id == b.event_id) {
+        let [of_it, ..] = of_event else { continue };
         let mut by_kind = ObjectWriter::new();
-        for (kind, users) in kinds {
+        for of_kind in of_event.chunk_by(|a, b| a.kind == b.kind) {
+            let [of_them, ..] = of_kind else { continue };
             let mut by_user = ObjectWriter::new();
-            for (user, receipt) in users {
-                by_user.named(&user, &data(&receipt));
+            for receipt in of_kind {
+                by_user.named(receipt.user_id.as_str(), &data(receipt));
             }
-            by_kind.member(kind, &by_user.finish());
+            by_kind.member(of_them.kind.name(), &by_user.finish());
         }
-        events.named(&event_id, &by_kind.finish());
+        events.named(of_it.event_id.as_str(), &by_kind.finish());
     }
     let mut event = ObjectWriter::new();
     event.member("content", &events.finish());
     event.string("type", "m.receipt");
     Ok(Some(event.finish()))
+}
+
+/// What the receipt says something of.
+fn said_of(receipt: &Receipt) -> (&EventId, &str, &UserId) {
+    (&receipt.event_id, receipt.kind.name(), &receipt.user_id)
 }
 
 fn data(receipt: &Receipt) -> String {

@@ -14,10 +14,7 @@ use ruma::{
     events::room::member::MembershipState,
     push::{PushConditionRoomCtx, Ruleset},
 };
-use selvedge_protocol::{
-    auth::{AuthState, RoomCreate},
-    push, visibility,
-};
+use selvedge_protocol::{auth::AuthState, push, visibility};
 use serde::Deserialize;
 
 pub(super) use self::tally::Read;
@@ -190,7 +187,7 @@ impl RoomEngine {
         {
             tally.forget(position);
         }
-        if event.pdu.sender() == scale.room.user_id {
+        if event.pdu.sender() == scale.room.context.user_id {
             // By sending an event the user has read what was before it.
             tally
                 .forget_thread(threads::root_of(&self.store, &event.pdu)?.as_ref().map(|root| root.as_str()));
@@ -216,23 +213,18 @@ impl RoomEngine {
         let (meta, state) = (self.store.meta()?, State::current(&self.store)?);
         let member = state.get("m.room.member", user_id.as_str())?;
         let name = member.as_ref().and_then(|event| event.content_str("displayname"));
-        let mut room = PushConditionRoomCtx::new(
+        let context = PushConditionRoomCtx::new(
             meta.room_id.clone(),
             u32::try_from(meta.joined).unwrap_or(u32::MAX).into(),
             user_id.to_owned(),
             name.unwrap_or_default().into_owned(),
         );
-        let authorization = &self.store.rules()?.authorization;
-        let create = state.get("m.room.create", "")?.map(RoomCreate::new);
-        let creators = create.and_then(|create| create.creators(authorization).ok()).unwrap_or_default();
-        let levels = state.get("m.room.power_levels", "")?;
-        room.power_levels = Some(push::power_levels(levels.as_deref(), authorization, creators));
-        Ok(Scale { rules, room })
+        Ok(Scale { rules, room: push::Room { context, levels: state.power_levels()?.ok() } })
     }
 }
 
 /// A user's rules, and the room as these see it.
 struct Scale {
     rules: Ruleset,
-    room: PushConditionRoomCtx,
+    room: push::Room,
 }

@@ -93,7 +93,10 @@ fn notified(
     scale: &Scale,
     event: &StoredEvent,
 ) -> Result<Option<Notification>, DatabaseError> {
-    if event.pdu.sender() == scale.room.user_id || event.redacted_by.is_some() || !view.shows(event)? {
+    if event.pdu.sender() == scale.room.context.user_id
+        || event.redacted_by.is_some()
+        || !view.shows(event)?
+    {
         return Ok(None);
     }
     Ok(push::evaluate(&scale.rules, &event.pdu, &scale.room))

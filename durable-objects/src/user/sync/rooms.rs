@@ -1,6 +1,6 @@
 //! Which rooms have something for a client, and how far it has seen them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ruma::events::room::member::MembershipState;
 
@@ -21,22 +21,24 @@ impl UserEngine {
     pub(super) fn changed_rooms(&self, asked: &Asked) -> Result<Vec<ChangedRoom>, MatrixError> {
         let memberships = self.memberships();
         let (mut changed, mut stirred) = (BTreeSet::new(), BTreeSet::new());
-        let mut rows = BTreeMap::new();
+        let mut rows = Vec::new();
         if let Some(since) = &asked.since {
             changed.extend(asked.stream.changed_since(since.stream));
             stirred.extend(self.volatile.stirred_since(since));
             changed.extend(&stirred);
             let numbers: Vec<u32> = changed.iter().copied().collect();
-            rows.extend(memberships.of_numbers(&numbers)?.into_iter().map(|row| (row.room, row)));
+            rows.extend(memberships.of_numbers(&numbers)?);
         }
         if asked.all_rooms {
             let mut kinds = vec![MembershipState::Join, MembershipState::Invite, MembershipState::Knock];
             if asked.filter.room.include_leave && asked.since.is_none() {
                 kinds.extend([MembershipState::Leave, MembershipState::Ban]);
             }
-            rows.extend(memberships.of_kinds(&kinds)?.into_iter().map(|row| (row.room, row)));
+            rows.extend(memberships.of_kinds(&kinds)?);
         }
-        let rows = rows.into_values().filter(|row| chosen::lets_through(&asked.filter, &row.room_id));
+        rows.sort_by_key(|row| row.room);
+        rows.dedup_by_key(|row| row.room);
+        let rows = rows.into_iter().filter(|row| chosen::lets_through(&asked.filter, &row.room_id));
         let mut rooms = Vec::new();
         for row in rows {
             if self.hides_invitation(&row)? {

@@ -3,11 +3,10 @@
 //! It is one row, so that a wake writes one row, however many rooms there are, and a sync reads one to learn
 //! which of them changed.
 
-use std::collections::BTreeMap;
-
 use crate::{
     database::{Database, DatabaseError, DatabaseExt},
     params,
+    sorted::SortedMap,
     varint::{self, Reader},
 };
 
@@ -20,7 +19,7 @@ const WRITE: &str = "INSERT INTO sync_stream (one, position, changed) VALUES (1,
 pub struct Stream {
     /// The last position given out.
     pub position: u64,
-    changed: BTreeMap<u32, u64>,
+    changed: SortedMap<u32, u64>,
 }
 
 impl Stream {
@@ -29,7 +28,7 @@ impl Stream {
         let row = db.query_first(READ, params![], |row| Ok((row.get(0)?, row.get::<Vec<u8>>(1)?)))?;
         let Some((position, bytes)) = row else { return Ok(Self::default()) };
         let mut reader = Reader::new(&bytes);
-        let mut changed = BTreeMap::new();
+        let mut changed = SortedMap::new();
         while !reader.is_at_end() {
             let entry = reader.small().zip(reader.number());
             let (room, at) = entry.ok_or_else(|| DatabaseError::corrupt("the rooms of the sync stream"))?;
@@ -41,7 +40,7 @@ impl Stream {
     /// Writes it.
     pub fn store(&self, db: &dyn Database) -> Result<(), DatabaseError> {
         let mut bytes = Vec::new();
-        for (room, at) in &self.changed {
+        for (room, at) in self.changed.iter() {
             varint::write(u64::from(*room), &mut bytes);
             varint::write(*at, &mut bytes);
         }

@@ -2,18 +2,15 @@
 //!
 //! Positions begin at the time at which the actor started, so that they grow across restarts, when all is forgotten.
 
-use std::{
-    cell::{Cell, RefCell},
-    collections::BTreeMap,
-};
+use std::cell::{Cell, RefCell};
 
-use crate::rpc::sync_token::SyncToken;
+use crate::{rpc::sync_token::SyncToken, sorted::SortedMap};
 
 /// See the module's documentation.
 pub struct Volatile {
     start: u64,
     last: Cell<u64>,
-    rooms: RefCell<BTreeMap<u32, u64>>,
+    rooms: RefCell<SortedMap<u32, u64>>,
 }
 
 impl Volatile {
