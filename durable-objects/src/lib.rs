@@ -4,6 +4,7 @@
 //! Each actor's behaviour is an [`Engine`](engine::Engine); callers know only [`rpc`].
 
 pub mod address;
+pub mod concurrent;
 pub mod config;
 pub mod crypto;
 pub mod database;

@@ -1,9 +1,9 @@
 //! The queues to other servers, and what they wait for.
 
-use futures_util::future::try_join_all;
 use http::Uri;
 use ruma::{OwnedServerName, ServerName};
 use selvedge_durable_objects::{
+    concurrent::{ALL, try_each},
     matrix_error::MatrixError,
     rpc::{
         directory::{Destinations, ListDestinations},
@@ -31,11 +31,9 @@ pub async fn list(ctx: Ctx, _: ServerAdmin, incoming: Incoming) -> Result<Json, 
     let containing = query(uri, "destination").unwrap_or_default();
     let command = ListDestinations { from, limit, is_backward, containing };
     let Destinations { servers, total } = ctx.call(&(), &command).await?;
-    let described = try_join_all(servers.iter().map(|server| async {
-        let described = ctx.call(server, &GetDestination {}).await?;
-        Ok::<_, MatrixError>(describe(server, &described))
-    }));
-    let mut body = json!({ "destinations": described.await?, "total": total });
+    let described = try_each(ALL, &servers, |server| ctx.call(server, &GetDestination {})).await?;
+    let described = servers.iter().zip(&described).map(|(server, described)| describe(server, described));
+    let mut body = json!({ "destinations": Value::from_iter(described), "total": total });
     add_next(&mut body, from, servers.len(), total);
     Ok(Json(body.to_string()))
 }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use ruma::OwnedRoomId;
 use selvedge_durable_objects::{
+    concurrent::try_each,
     matrix_error::MatrixError,
     rpc::{
         media_index::Upload,
@@ -21,19 +21,14 @@ const AT_ONCE: usize = 10;
 /// What the uploaders' profiles and rooms have as avatars, as `mxc://` URIs.
 pub async fn of_uploaders(ctx: &Ctx, uploads: &[Upload]) -> Result<BTreeSet<String>, MatrixError> {
     let users: BTreeSet<&str> = uploads.iter().map(|upload| upload.uploader.as_str()).collect();
-    let of_users: Vec<_> =
-        stream::iter(users).map(|user| of_user(ctx, user)).buffer_unordered(AT_ONCE).try_collect().await?;
+    let of_users = try_each(AT_ONCE, users, |user| of_user(ctx, user)).await?;
     let mut avatars = BTreeSet::new();
     let mut rooms = BTreeSet::new();
     for (avatar, known) in of_users {
         avatars.extend(avatar);
         rooms.extend(known);
     }
-    let of_rooms: Vec<Vec<String>> = stream::iter(rooms)
-        .map(async |room: OwnedRoomId| ctx.call(&room, &GetAvatars {}).await)
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
+    let of_rooms = try_each(AT_ONCE, rooms, |room: OwnedRoomId| ctx.call(&room, &GetAvatars {})).await?;
     avatars.extend(of_rooms.into_iter().flatten());
     Ok(avatars)
 }

@@ -1,7 +1,7 @@
 //! What users uploaded.
 
-use futures_util::{StreamExt, stream};
 use selvedge_durable_objects::{
+    concurrent::each,
     matrix_error::MatrixError,
     rpc::{
         media_index::{
@@ -123,7 +123,7 @@ pub async fn statistics(ctx: Ctx, _: ServerAdmin, incoming: Incoming) -> Result<
         limit: indexed.map(|_| limit),
     };
     let UploadSums { users, mut total } = ctx.call(&(), &sums).await?;
-    let mut users: Vec<Sum> = stream::iter(users).map(|of| named(&ctx, of)).buffered(AT_ONCE).collect().await;
+    let mut users: Vec<Sum> = each(AT_ONCE, users, |of| named(&ctx, of)).await;
     if let Some(term) = &term {
         users.retain(|user| user.matches(&term.to_lowercase()));
     }

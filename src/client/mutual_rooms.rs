@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
 use ruma::{OwnedRoomId, OwnedUserId, UserId, events::room::member::MembershipState};
 use selvedge_durable_objects::{
+    concurrent::try_each,
     matrix_error::MatrixError,
     rpc::{room::GetMembership, user::JoinedRooms},
 };
@@ -60,14 +60,9 @@ async fn mutual_rooms_of(
         rooms.retain(|room| theirs.contains(room));
         return Ok(rooms);
     }
-    let asked = rooms.into_iter().map(|room_id| async move {
-        let command = GetMembership { user_id: user_id.to_owned() };
-        let membership = ctx.call(&room_id, &command).await?;
-        Ok((membership == MembershipState::Join).then_some(room_id))
-    });
-    stream::iter(asked)
-        .buffered(CONCURRENCY)
-        .try_filter_map(|room| async move { Ok(room) })
-        .try_collect()
-        .await
+    let command = GetMembership { user_id: user_id.to_owned() };
+    let memberships = try_each(CONCURRENCY, &rooms, |room_id| ctx.call(room_id, &command)).await?;
+    let mut memberships = memberships.into_iter();
+    rooms.retain(|_| memberships.next() == Some(MembershipState::Join));
+    Ok(rooms)
 }

@@ -1,9 +1,9 @@
 //! What the user was notified of `[C-S §11.13, listing notifications]`.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures_util::{StreamExt, TryStreamExt, stream};
 use ruma::{OwnedRoomId, UInt, api::client::push::get_notifications::v3 as get_notifications};
 use selvedge_durable_objects::{
+    concurrent::try_each,
     matrix_error::MatrixError,
     rpc::{
         room::{ListNotifications, LogPosition, Reader, RoomNotification},
@@ -46,8 +46,7 @@ pub async fn get_notifications(
         limit,
     };
     let rooms = notifying.rooms.into_iter().take(MAX_ROOMS);
-    let asked = rooms.map(|room_id| ask(&ctx, &command, &cursors, room_id));
-    let lists = stream::iter(asked).buffered(CONCURRENCY).try_collect().await?;
+    let lists = try_each(CONCURRENCY, rooms, |room_id| ask(&ctx, &command, &cursors, room_id)).await?;
     let compare = |left: &RoomNotification, right: &RoomNotification| left.ts.cmp(&right.ts);
     let (page, has_more) = merge(lists, limit as usize, &mut cursors, compare, |of| of.next.0);
     let notifications: Vec<Box<RawValue>> = page.into_iter().map(|of| of.item.json).collect();

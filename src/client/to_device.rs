@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures_util::{StreamExt, stream};
 use ruma::{
     OwnedServerName, OwnedUserId,
     api::{
@@ -14,6 +13,7 @@ use ruma::{
     to_device::DeviceIdOrAllDevices,
 };
 use selvedge_durable_objects::{
+    concurrent::each,
     matrix_error::MatrixError,
     rpc::{
         remote_server::{Keep, OutboundEdu, SendEdus},
@@ -85,14 +85,13 @@ fn message_id(auth: &ClientAuth, event_type: &str, txn_id: &str) -> String {
 
 /// To users of this server; those who do not exist get nothing.
 async fn deliver(ctx: &Ctx, messages: Vec<(OwnedUserId, DeliverToDevice)>) -> Result<(), MatrixError> {
-    let calls = stream::iter(messages).map(|(user_id, command)| async move {
+    let outcomes = each(CONCURRENCY, messages, |(user_id, command)| async move {
         match ctx.call(user_id.localpart(), &command).await {
             Err(error) if error.status < 500 => Ok(()),
             outcome => outcome,
         }
     });
-    let outcomes: Vec<_> = calls.buffer_unordered(CONCURRENCY).collect().await;
-    outcomes.into_iter().collect()
+    outcomes.await.into_iter().collect()
 }
 
 /// To users of other servers.
@@ -100,7 +99,7 @@ async fn send(
     ctx: &Ctx,
     contents: BTreeMap<OwnedServerName, DirectDeviceContent>,
 ) -> Result<(), MatrixError> {
-    let calls = stream::iter(contents).map(|(server, content)| async move {
+    let outcomes = each(CONCURRENCY, contents, |(server, content)| async move {
         let edu = OutboundEdu {
             edu_type: "m.direct_to_device".to_owned(),
             content: to_raw_value(&content)?,
@@ -108,6 +107,5 @@ async fn send(
         };
         ctx.call(&server, &SendEdus { edus: vec![edu] }).await
     });
-    let outcomes: Vec<_> = calls.buffer_unordered(CONCURRENCY).collect().await;
-    outcomes.into_iter().collect()
+    outcomes.await.into_iter().collect()
 }

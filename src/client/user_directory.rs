@@ -5,12 +5,12 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt, future::join_all, stream};
 use ruma::{
     OwnedRoomId, OwnedUserId, UserId,
     api::client::user_directory::search_users::v3::{self as search_users, User},
 };
 use selvedge_durable_objects::{
+    concurrent::{ALL, each, try_each},
     matrix_error::MatrixError,
     rpc::{
         directory::{ListOpenRooms, SearchUsers, UserEntry},
@@ -85,8 +85,7 @@ impl Search<'_> {
         candidates.retain(|candidate| candidate.user_id != self.user_id);
         let mut found = Vec::new();
         for batch in candidates.chunks(CONCURRENCY) {
-            let rooms = batch.iter().map(|candidate| self.rooms_of(&candidate.user_id));
-            let rooms = join_all(rooms).await;
+            let rooms = each(ALL, batch, |candidate| self.rooms_of(&candidate.user_id)).await;
             let open = self.open_rooms(&rooms).await?;
             let is_known = |rooms: &Vec<OwnedRoomId>| {
                 rooms.iter().any(|room| self.rooms.contains(room) || open.contains(room))
@@ -127,15 +126,10 @@ impl Search<'_> {
             term: self.term.clone(),
             limit: u32::try_from(self.wanted).unwrap_or(u32::MAX),
         };
-        let command = &command;
-        let mut asked = stream::iter(rooms)
-            .map(|room_id| async move { self.ctx.call(&room_id, command).await })
-            .buffered(CONCURRENCY);
+        let members = try_each(CONCURRENCY, rooms, |room_id| self.ctx.call(&room_id, &command)).await?;
         let mut seen: BTreeSet<OwnedUserId> = BTreeSet::new();
-        let mut found = Vec::new();
-        while let Some(members) = asked.next().await {
-            found.extend(members?.into_iter().filter(|member| seen.insert(member.user_id.clone())));
-        }
+        let mut found: Vec<UserEntry> = members.into_iter().flatten().collect();
+        found.retain(|member| seen.insert(member.user_id.clone()));
         Ok(found)
     }
 }

@@ -1,6 +1,5 @@
 //! Other servers invite users of this one `[S-S §13]`.
 
-use futures_util::future::join_all;
 use ruma::{
     RoomId, RoomVersionId, UserId,
     api::{
@@ -12,6 +11,7 @@ use ruma::{
     serde::Raw,
 };
 use selvedge_durable_objects::{
+    concurrent::{ALL, each},
     federation::verify::{verify_parsed, verify_pdu},
     matrix_error::MatrixError,
     rpc::{
@@ -146,7 +146,7 @@ async fn check_state(
         return Err(MatrixError::invalid_param("The invitation brings too many events"));
     }
     let is_strict = !rules.event_format.require_room_create_room_id;
-    let checked = state.into_iter().map(|event| async move {
+    let checked = each(ALL, state, |event| async move {
         match event {
             RawStrippedState::Pdu(json) => {
                 let verified = verify_pdu(ctx.platform.as_ref(), json.get(), rules).await;
@@ -167,7 +167,7 @@ async fn check_state(
             }
         }
     });
-    let checked = join_all(checked).await;
+    let checked = checked.await;
     let is_right =
         checked.iter().all(Option::is_some) && checked.iter().flatten().any(|(is_create, _)| *is_create);
     if is_strict && !is_right {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
 use ruma::{
     CanonicalJsonObject, MilliSecondsSinceUnixEpoch, OwnedServerName, UInt,
     api::federation::discovery::{
@@ -13,6 +12,7 @@ use ruma::{
     signatures::sign_json,
 };
 use selvedge_durable_objects::{
+    concurrent::{ALL, try_each},
     matrix_error::MatrixError,
     rpc::remote_server::GetVerifyKeys,
     signing::{ServerKeys, server_keys},
@@ -101,13 +101,12 @@ pub async fn get_remote_server_keys_batch(
     if request.server_keys.len() > MAX_BATCH {
         return Err(MatrixError::too_large(format!("At most {MAX_BATCH} servers at once")));
     }
-    let queries = request.server_keys.iter().map(|(server, criteria)| {
+    let found = try_each(ALL, &request.server_keys, |(server, criteria)| {
         let wanted = criteria.values().filter_map(|criterion| criterion.minimum_valid_until_ts);
         let valid_at = wanted.max().map_or_else(|| ctx.platform.now(), |ts| ts.0.into());
         vouch(&ctx, server, valid_at)
     });
-    let found: Result<Vec<_>, _> = join_all(queries).await.into_iter().collect();
-    Ok(get_remote_server_keys_batch::v2::Response::new(found?.into_iter().flatten().collect()))
+    Ok(get_remote_server_keys_batch::v2::Response::new(found.await?.into_iter().flatten().collect()))
 }
 
 /// `GET /_matrix/federation/v1/version` `[S-S §2.2]`

@@ -1,12 +1,12 @@
 //! Spaces, for other servers `[S-S §16.2]`.
 
-use futures_util::future::join_all;
 use ruma::{
     OwnedRoomId,
     api::federation::space::{SpaceHierarchyParentSummary, get_hierarchy::v1 as get_hierarchy},
     serde::Raw,
 };
 use selvedge_durable_objects::{
+    concurrent::{ALL, try_each},
     matrix_error::MatrixError,
     rpc::room::{GetSpaceEntry, SpaceAsker, SpaceEntry},
 };
@@ -34,9 +34,10 @@ pub async fn get_hierarchy(
     let told = children.into_iter().map(Raw::from_json).collect();
     let mut response = get_hierarchy::Response::new(SpaceHierarchyParentSummary::new(*summary, told));
     let ask_child = ask(false);
-    let asked = rooms.iter().take(MAX_CHILDREN).map(|room_id| ctx.call(room_id, &ask_child));
-    for (room_id, entry) in rooms.iter().zip(join_all(asked).await) {
-        match entry? {
+    let asked = rooms.iter().take(MAX_CHILDREN);
+    let entries = try_each(ALL, asked, |room_id| ctx.call(room_id, &ask_child)).await?;
+    for (room_id, entry) in rooms.iter().zip(entries) {
+        match entry {
             SpaceEntry::Accessible { summary, .. } => response.children.push(*summary),
             SpaceEntry::Inaccessible => response.inaccessible_children.push(room_id.clone()),
             SpaceEntry::Unknown => {}

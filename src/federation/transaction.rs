@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
 use ruma::api::federation::transactions::send_transaction_message::v1 as send_transaction_message;
 use selvedge_durable_objects::{
+    concurrent::{ALL, each},
     federation::stray,
     matrix_error::MatrixError,
     rpc::remote_server::{InboundEdu, ReceiveTransaction},
@@ -43,7 +43,7 @@ pub async fn send_transaction_message(
     }
     let mut answer = BTreeMap::new();
     let mut pdus = Vec::with_capacity(request.pdus.len());
-    let checked = join_all(request.pdus.iter().map(|json| check(&ctx, json.get()))).await;
+    let checked = each(ALL, &request.pdus, |json| check(&ctx, json.get())).await;
     for (json, checked) in request.pdus.iter().zip(checked) {
         match checked? {
             Ok(event) => pdus.push(event),

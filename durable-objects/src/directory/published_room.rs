@@ -3,11 +3,11 @@
 
 pub(super) mod store;
 
-use futures_util::future::join_all;
 use ruma::{OwnedRoomId, directory::PublicRoomsChunk};
 
 use super::DirectoryEngine;
 use crate::{
+    concurrent::{ALL, each},
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     rpc::{
@@ -87,16 +87,14 @@ impl DirectoryEngine {
         // The mark goes first: a change that comes in between sets it again.
         store::clear_changed(db, &changed)?;
         let platform = self.runtime.platform.as_ref();
-        let asked = changed.into_iter().map(|room_id| async move {
-            let summary = rpc::call(platform, &room_id, &PullRoomSummary {}).await;
-            (room_id, summary)
-        });
-        for (room_id, summary) in join_all(asked).await {
+        let summaries =
+            each(ALL, &changed, |room_id| rpc::call(platform, room_id, &PullRoomSummary {})).await;
+        for (room_id, summary) in changed.iter().zip(summaries) {
             match summary {
                 Ok(AsJson(Some(summary))) => store::update(db, &PublicRoomsChunk::from(summary))?,
-                Ok(AsJson(None)) => store::remove(db, &room_id)?,
+                Ok(AsJson(None)) => store::remove(db, room_id)?,
                 Err(_) => {
-                    store::mark_changed(db, &room_id)?;
+                    store::mark_changed(db, room_id)?;
                 }
             }
         }

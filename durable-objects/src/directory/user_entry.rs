@@ -4,10 +4,9 @@ mod store;
 
 use std::rc::Rc;
 
-use futures_util::future::join_all;
-
 use super::DirectoryEngine;
 use crate::{
+    concurrent::{ALL, each},
     full_text::Term,
     matrix_error::MatrixError,
     rpc::{
@@ -60,11 +59,9 @@ impl DirectoryEngine {
         // The mark goes first: a change that comes in between sets it again.
         store::clear_changed(db, &changed)?;
         let platform = self.runtime.platform.as_ref();
-        let asked = changed.iter().map(|(_, user_id)| async move {
-            let entry = rpc::call(platform, user_id.localpart(), &GetUserEntry {}).await;
-            (user_id, entry)
-        });
-        for ((number, _), (user_id, entry)) in changed.iter().zip(join_all(asked).await) {
+        let users = changed.iter().map(|(_, user_id)| user_id.localpart());
+        let entries = each(ALL, users, |user| rpc::call(platform, user, &GetUserEntry {})).await;
+        for ((number, user_id), entry) in changed.iter().zip(entries) {
             match entry {
                 Ok(Some(entry)) => store::update(db, *number, &entry)?,
                 Ok(None) => store::remove(db, *number)?,

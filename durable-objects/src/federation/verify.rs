@@ -1,14 +1,17 @@
 //! Signatures and hashes of events from other servers, checked where no room waits for it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
-use futures_util::{StreamExt, future::join_all, stream};
 use ruma::room_version_rules::RoomVersionRules;
 use selvedge_protocol::event::{
     ParseError, Pdu, SignatureCheck, SignatureOutcome, Verification, VerificationError, VerifiedPdu,
 };
 
 use super::verify_keys::verify_key;
-use crate::{crypto, platform::Platform};
+use crate::{
+    concurrent::{ALL, each},
+    crypto,
+    platform::Platform,
+};
 
 /// How many events are verified at the same time.
 const CONCURRENCY: usize = 64;
@@ -40,8 +43,7 @@ pub async fn verify_parsed(
     rules: &RoomVersionRules,
 ) -> Result<VerifiedPdu, PduError> {
     let verification = Verification::new(pdu, rules)?;
-    let checks = verification.checks().iter();
-    let outcomes = join_all(checks.map(|check| outcome(platform, &verification, check))).await;
+    let outcomes = each(ALL, verification.checks(), |check| outcome(platform, &verification, check)).await;
     Ok(verification.finish(&outcomes)?)
 }
 
@@ -51,8 +53,7 @@ pub async fn verify_pdus<'j>(
     events: impl IntoIterator<Item = &'j str>,
     rules: &RoomVersionRules,
 ) -> Vec<Result<VerifiedPdu, PduError>> {
-    let checks = events.into_iter().map(|json| verify_pdu(platform, json, rules));
-    stream::iter(checks).buffered(CONCURRENCY).collect().await
+    each(CONCURRENCY, events, |json| verify_pdu(platform, json, rules)).await
 }
 
 async fn outcome(

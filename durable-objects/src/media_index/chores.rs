@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, rc::Rc};
 
 use futures_util::{
     FutureExt,
-    future::{LocalBoxFuture, Shared, try_join_all},
+    future::{LocalBoxFuture, Shared},
 };
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     store::{self, Chore, Kind},
 };
 use crate::{
+    concurrent::{ALL, try_each},
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     media_object,
@@ -74,7 +75,7 @@ impl MediaIndexEngine {
                 return Ok(());
             }
             self.remove_objects(&chores).await?;
-            try_join_all(chores.iter().map(|chore| self.bring(chore))).await?;
+            try_each(ALL, &chores, |chore| self.bring(chore)).await?;
             self.tell_uploaders(&chores).await?;
             db.transaction(|| chores.iter().try_for_each(|chore| store::finish(db, chore)))
                 .map_err(|error: DatabaseError| MatrixError::from(error))?;

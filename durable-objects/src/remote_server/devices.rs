@@ -9,7 +9,6 @@ mod update;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt, future::join_all, stream};
 use ruma::{
     OwnedDeviceId, OwnedRoomId, OwnedUserId,
     api::federation::{device::get_devices::v1 as get_devices, keys::get_keys::v1 as get_keys},
@@ -19,6 +18,7 @@ pub(super) use self::cache::DeviceNews;
 use self::{cache::Known, update::named};
 use super::{RemoteServerEngine, find_event::MAX_ROOMS};
 use crate::{
+    concurrent::{ALL, each, try_each},
     federation::{self, Bounds, FederationError},
     matrix_error::MatrixError,
     rpc::{
@@ -83,7 +83,7 @@ impl RemoteServerEngine {
         }
         let moment = self.device_news.now();
         let shared = self.rooms_shared_with(wanted.keys().cloned().collect()).await?;
-        let answers = join_all(wanted.keys().map(|user_id| self.ask_for_device_list(user_id, bounds))).await;
+        let answers = each(ALL, wanted.keys(), |user_id| self.ask_for_device_list(user_id, bounds)).await;
         let mut refused = Wanted::new();
         for ((user_id, devices), answer) in wanted.into_iter().zip(answers) {
             match answer {
@@ -168,10 +168,9 @@ impl RemoteServerEngine {
         let rooms = self.shared_rooms(MAX_ROOMS)?;
         for rooms in rooms.chunks(CONCURRENCY) {
             let command = WhoIsJoined { users: users.clone() };
-            let calls = rooms.iter().map(|room_id| rpc::call(platform, room_id, &command));
-            let answers = join_all(calls).await;
+            let answers = try_each(ALL, rooms, |room_id| rpc::call(platform, room_id, &command)).await?;
             for (room_id, joined) in rooms.iter().zip(answers) {
-                shared.extend(joined?.into_iter().map(|user_id| (user_id, room_id.clone())));
+                shared.extend(joined.into_iter().map(|user_id| (user_id, room_id.clone())));
             }
             users.retain(|user_id| !shared.contains_key(user_id));
             if users.is_empty() {
@@ -209,11 +208,8 @@ impl RemoteServerEngine {
         }
         let command = MemberDevicesChanged { users: users.into_iter().collect() };
         let platform = self.runtime.platform.as_ref();
-        let calls = stream::iter(self.shared_rooms(MAX_ROOMS)?).map(|room_id| {
-            let command = &command;
-            async move { rpc::call(platform, &room_id, command).await }
-        });
-        let outcomes: Vec<_> = calls.buffer_unordered(CONCURRENCY).collect().await;
+        let rooms = self.shared_rooms(MAX_ROOMS)?;
+        let outcomes = each(CONCURRENCY, rooms, |room_id| rpc::call(platform, &room_id, &command)).await;
         let failed = outcomes.into_iter().filter_map(Result::err).find(|error| error.status >= 500);
         failed.map_or(Ok(()), Err)
     }

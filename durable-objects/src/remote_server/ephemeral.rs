@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, stream};
 use ruma::{
     OwnedEventId, OwnedRoomId, OwnedUserId, RoomId,
     api::federation::transactions::edu::TypingContent,
@@ -13,6 +12,7 @@ use serde_json::value::RawValue;
 
 use super::RemoteServerEngine;
 use crate::{
+    concurrent::each,
     matrix_error::MatrixError,
     rpc::{
         self,
@@ -64,12 +64,11 @@ impl RemoteServerEngine {
         }
         let origin = self.server_name()?;
         let platform = self.runtime.platform.as_ref();
-        let told = stream::iter(rooms).map(|(room_id, receipts)| {
+        let outcomes = each(CONCURRENCY, rooms, |(room_id, receipts)| {
             let command = ReceiveReceipts { origin: origin.clone(), receipts };
-            async move { rpc::call(platform, &room_id, &command).await }
+            rpc::call(platform, &room_id, &command)
         });
-        let outcomes: Vec<_> = told.buffer_unordered(CONCURRENCY).collect().await;
-        outcomes.into_iter().collect()
+        outcomes.await.into_iter().collect()
     }
 
     fn read_receipt(&self, user_id: OwnedUserId, data: &RawValue) -> Option<RemoteReceipt> {

@@ -1,12 +1,14 @@
 //! An event by its id alone: `GET /event/{eventId}` does not say of which room it is, and no actor knows all events. It
 //! can only be of a room that the asking server takes part in, and those this actor knows.
 
-use futures_util::{StreamExt, stream};
+use std::ops::ControlFlow::{Break, Continue};
+
 use ruma::{OwnedRoomId, RoomId};
 use serde_json::value::RawValue;
 
 use super::RemoteServerEngine;
 use crate::{
+    concurrent::each_until,
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
@@ -62,17 +64,12 @@ impl RemoteServerEngine {
         let rooms = self.shared_rooms(MAX_ROOMS)?;
         let platform = self.runtime.platform.as_ref();
         let ask = ServeEvent { server, event_id: command.event_id };
-        let mut answers = stream::iter(rooms)
-            .map(|room_id| {
-                let ask = &ask;
-                async move { rpc::call(platform, &room_id, ask).await }
-            })
-            .buffer_unordered(CONCURRENCY);
-        while let Some(answer) = answers.next().await {
-            if let Ok(Some(event)) = answer {
-                return Ok(Some(event));
-            }
-        }
-        Ok(None)
+        let mut found = None;
+        let take = |answer: Result<Option<Box<RawValue>>, MatrixError>| {
+            found = answer.unwrap_or_default();
+            if found.is_some() { Break(()) } else { Continue(()) }
+        };
+        each_until(CONCURRENCY, rooms, |room_id| rpc::call(platform, &room_id, &ask), take).await;
+        Ok(found)
     }
 }

@@ -2,11 +2,12 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc};
 
-use futures_util::{future::join_all, lock::Mutex};
+use futures_util::lock::Mutex;
 use ruma::{OwnedEventId, OwnedRoomId};
 
 use super::RemoteServerEngine;
 use crate::{
+    concurrent::{ALL, each},
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
@@ -99,16 +100,13 @@ impl RemoteServerEngine {
         self.note_rooms(rooms.keys())?;
         let origin = self.server_name()?;
         let platform = self.runtime.platform.as_ref();
-        let calls = rooms.into_iter().map(|(room_id, pdus)| {
-            let origin = origin.clone();
-            async move {
-                let ids: Vec<_> = pdus.iter().map(|event| event.event_id.clone()).collect();
-                let outcomes = rpc::call(platform, &room_id, &ReceivePdus { origin, pdus }).await;
-                (ids, outcomes)
-            }
+        let ids_of = |pdus: &Vec<CheckedEvent>| pdus.iter().map(|event| event.event_id.clone()).collect();
+        let ids: Vec<Vec<OwnedEventId>> = rooms.values().map(ids_of).collect();
+        let outcomes = each(ALL, rooms, |(room_id, pdus)| {
+            rpc::call(platform, &room_id, &ReceivePdus { origin: origin.clone(), pdus })
         });
         let (mut answer, mut failure) = (Answer::new(), None);
-        for (ids, outcomes) in join_all(calls).await {
+        for (ids, outcomes) in ids.into_iter().zip(outcomes.await) {
             match outcomes {
                 Ok(outcomes) => answer.extend(ids.into_iter().zip(outcomes)),
                 Err(error) => {

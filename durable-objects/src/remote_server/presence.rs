@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt, stream};
 use ruma::OwnedUserId;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::RemoteServerEngine;
 use crate::{
+    concurrent::each,
     log,
     matrix_error::MatrixError,
     rpc::{
@@ -36,14 +36,8 @@ impl RemoteServerEngine {
             return Ok(());
         }
         let platform = self.runtime.platform.as_ref();
-        let audiences = stream::iter(self.shared_rooms(MAX_ROOMS)?)
-            .map(|room_id| {
-                let ask = &ask;
-                async move { rpc::call(platform, &room_id, ask).await }
-            })
-            .buffer_unordered(CONCURRENCY)
-            .collect::<Vec<_>>()
-            .await;
+        let rooms = self.shared_rooms(MAX_ROOMS)?;
+        let audiences = each(CONCURRENCY, rooms, |room_id| rpc::call(platform, &room_id, &ask)).await;
         let mut told: BTreeMap<OwnedUserId, BTreeSet<OwnedUserId>> = BTreeMap::new();
         for audience in audiences.into_iter().flatten() {
             for user_id in audience.users {
@@ -51,7 +45,7 @@ impl RemoteServerEngine {
             }
         }
         let updates = &updates;
-        let notes = stream::iter(told).for_each_concurrent(CONCURRENCY, |(user_id, of)| async move {
+        let notes = each(CONCURRENCY, told, |(user_id, of)| async move {
             let note =
                 NotePresence { updates: of.iter().filter_map(|of| updates.get(of).cloned()).collect() };
             if let Err(error) = rpc::call(platform, user_id.localpart(), &note).await {

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use futures_util::future::try_join_all;
 use ruma::{
     OwnedRoomId, RoomId, ServerName, UserId,
     events::room::member::MembershipState,
@@ -13,6 +12,7 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{RoomEngine, state::State};
 use crate::{
+    concurrent::{ALL, try_each},
     matrix_error::MatrixError,
     rpc::{
         self,
@@ -82,10 +82,9 @@ impl RoomEngine {
             return Ok(true);
         }
         let platform = self.runtime.platform.as_ref();
-        let asked = allowed_rooms(summary).into_iter().map(|room_id| async move {
-            rpc::call(platform, &room_id, &HasServer { server: server.to_owned() }).await
-        });
-        Ok(try_join_all(asked).await?.contains(&true))
+        let has_server = HasServer { server: server.to_owned() };
+        let ask = |room_id| rpc::call(platform, &room_id, &has_server);
+        Ok(try_each(ALL, allowed_rooms(summary), ask).await?.contains(&true))
     }
 
     /// The space's children, in the order in which they are shown.

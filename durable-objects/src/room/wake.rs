@@ -17,7 +17,7 @@ use std::{
     rc::Rc,
 };
 
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::FutureExt;
 use ruma::{
     OwnedRoomId, OwnedServerName, OwnedUserId, ServerName, UserId,
     events::{AnyStrippedStateEvent, room::member::MembershipState},
@@ -37,6 +37,7 @@ use super::{
     state::State,
 };
 use crate::{
+    concurrent::each,
     database::DatabaseError,
     matrix_error::MatrixError,
     rpc::{self, room::LogPosition},
@@ -343,13 +344,11 @@ fn stripped(event: &Pdu) -> Option<Raw<AnyStrippedStateEvent>> {
 }
 
 /// Calls followers, some at the same time; which of them have to be called again.
-pub(super) async fn call_each<T: Clone, F>(followers: Vec<T>, call: impl Fn(T) -> F) -> Vec<T>
+pub(super) async fn call_each<T: Clone, F>(mut followers: Vec<T>, call: impl Fn(T) -> F) -> Vec<T>
 where
     F: Future<Output = Result<(), MatrixError>>,
 {
-    let outcomes = stream::iter(followers).map(|follower| {
-        let outcome = call(follower.clone());
-        async move { is_lost(&outcome.await).then_some(follower) }
-    });
-    outcomes.buffer_unordered(CONCURRENCY).filter_map(std::future::ready).collect().await
+    let mut outcomes = each(CONCURRENCY, &followers, |follower| call(follower.clone())).await.into_iter();
+    followers.retain(|_| outcomes.next().is_some_and(|outcome| is_lost(&outcome)));
+    followers
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, TryFutureExt, stream};
+use futures_util::TryFutureExt;
 use ruma::{
     OneTimeKeyAlgorithm, OwnedDeviceId, OwnedServerName, OwnedUserId,
     api::{
@@ -11,6 +11,7 @@ use ruma::{
     },
 };
 use selvedge_durable_objects::{
+    concurrent::each,
     federation::{self, Bounds},
     matrix_error::MatrixError,
     rpc::user::{ClaimKeys, ClaimedKeys},
@@ -52,15 +53,14 @@ pub async fn claim_keys(
 
 /// Claims keys of users of this server; users of whom there are none are left out.
 pub async fn claim_local(ctx: &Ctx, wanted: Wanted) -> Result<Claimed, MatrixError> {
-    let calls = stream::iter(wanted).map(|(user_id, devices)| async move {
+    let answers = each(CONCURRENCY, wanted, |(user_id, devices)| async move {
         match ctx.call(user_id.localpart(), &ClaimKeys { devices }).await {
             Err(error) if error.is(&ErrorCode::NotFound) => Ok((user_id, ClaimedKeys::new())),
             answer => answer.map(|keys| (user_id, keys)),
         }
     });
-    let answers: Vec<Result<_, MatrixError>> = calls.buffer_unordered(CONCURRENCY).collect().await;
     let mut claimed = Claimed::new();
-    for answer in answers {
+    for answer in answers.await {
         let (user_id, keys) = answer?;
         if !keys.is_empty() {
             claimed.insert(user_id, keys);
@@ -74,7 +74,7 @@ async fn claim_remote(
     wanted: BTreeMap<OwnedServerName, Wanted>,
     timeout_ms: u32,
 ) -> Vec<(OwnedServerName, Result<Claimed, MatrixError>)> {
-    let calls = stream::iter(wanted).map(|(server, users)| async move {
+    let answers = each(CONCURRENCY, wanted, |(server, users)| async move {
         let request = claim_remote_keys::Request::new(users.clone());
         let bounds = Bounds { timeout_ms, ..Bounds::default() };
         let call = federation::send(ctx.platform.as_ref(), &server, request, bounds);
@@ -91,5 +91,5 @@ async fn claim_remote(
         });
         (server, claimed)
     });
-    calls.buffer_unordered(CONCURRENCY).collect().await
+    answers.await
 }

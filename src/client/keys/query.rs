@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt, stream};
 use ruma::{
     OwnedDeviceId, OwnedServerName, OwnedUserId,
     api::{client::keys::get_keys::v3 as get_keys, error::ErrorCode},
@@ -10,6 +9,7 @@ use ruma::{
     serde::Raw,
 };
 use selvedge_durable_objects::{
+    concurrent::each,
     matrix_error::MatrixError,
     rpc::{
         remote_server::{QueryRemoteKeys, RemoteKeys},
@@ -76,15 +76,14 @@ async fn query_local(
     auth: &ClientAuth,
     wanted: Wanted,
 ) -> Result<Vec<(OwnedUserId, UserKeys)>, MatrixError> {
-    let calls = stream::iter(wanted).map(|(user_id, devices)| async move {
+    let answers = each(CONCURRENCY, wanted, |(user_id, devices)| async move {
         let command = QueryKeys { devices, is_own: user_id == auth.user_id };
         match ctx.call(user_id.localpart(), &command).await {
             Err(error) if error.is(&ErrorCode::NotFound) => Ok((user_id, UserKeys::default())),
             answer => answer.map(|keys| (user_id, keys)),
         }
     });
-    let answers: Vec<_> = calls.buffer_unordered(CONCURRENCY).collect().await;
-    answers.into_iter().collect()
+    answers.await.into_iter().collect()
 }
 
 type RemoteAnswer = (OwnedServerName, Result<RemoteKeys, MatrixError>);
@@ -94,12 +93,12 @@ async fn query_remote(
     wanted: BTreeMap<OwnedServerName, Wanted>,
     timeout_ms: u32,
 ) -> Vec<RemoteAnswer> {
-    let calls = stream::iter(wanted).map(|(server, users)| async move {
+    let answers = each(CONCURRENCY, wanted, |(server, users)| async move {
         let command = QueryRemoteKeys { users, timeout_ms };
         let answer = within(ctx, timeout_ms, ctx.call(&server, &command)).await;
         (server, answer)
     });
-    calls.buffer_unordered(CONCURRENCY).collect().await
+    answers.await
 }
 
 /// Adds what the user who asks has signed of others: only they see that.

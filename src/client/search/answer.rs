@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use futures_util::{StreamExt, future::ready, stream};
 use ruma::{
     OwnedEventId, OwnedRoomId,
     api::client::search::search_events::v3::{Criteria, GroupingKey},
 };
 use selvedge_durable_objects::{
+    concurrent::each,
     matrix_error::MatrixError,
     rpc::room::{HitContext, RenderHits, RenderedHit, RenderedHits, WantedState},
 };
@@ -119,17 +119,13 @@ async fn render_rooms(
         (Some(true), false) => WantedState::All,
         _ => WantedState::Nothing,
     };
-    let asked = events.into_iter().map(|(room_id, events)| async move {
+    let came = each(CONCURRENCY, events, |(room_id, events)| async move {
         let (reader, query) = (search.reader.clone(), search.query.clone());
         let command = RenderHits { reader, query, events, context, state };
         Ok((room_id.clone(), search.ctx.call(room_id, &command).await?))
     });
     let mut failed = None;
-    let rendered: Vec<_> = stream::iter(asked)
-        .buffered(CONCURRENCY)
-        .filter_map(|answer| ready(answered(&mut failed, answer)))
-        .collect()
-        .await;
+    let rendered = answered(&mut failed, came.await);
     match failed {
         Some(error) if rendered.is_empty() => Err(error),
         _ => Ok(rendered),

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use futures_util::{StreamExt, future::ready, stream};
 use ruma::OwnedRoomId;
 use selvedge_durable_objects::{
+    concurrent::each,
     matrix_error::MatrixError,
     rpc::room::{Hit, Reader, RoomHits, SearchQuery, SearchRoom, TimelineFilter},
 };
@@ -22,12 +22,19 @@ pub const CONCURRENCY: usize = 16;
 /// How many times a room's predecessor is searched too.
 const MAX_UPGRADES: usize = 10;
 
-/// What a room answered; `None`, noting the error, where it failed.
-pub fn answered<T>(failed: &mut Option<MatrixError>, answer: Result<T, MatrixError>) -> Option<T> {
-    answer
-        .inspect_err(|error| selvedge_durable_objects::log::warn("search", &error.to_string()))
-        .map_err(|error| *failed = Some(error))
-        .ok()
+/// What the rooms answered that did not fail, noting the last error.
+pub fn answered<T>(failed: &mut Option<MatrixError>, answers: Vec<Result<T, MatrixError>>) -> Vec<T> {
+    let mut answered = Vec::new();
+    for answer in answers {
+        match answer {
+            Ok(answer) => answered.push(answer),
+            Err(error) => {
+                selvedge_durable_objects::log::warn("search", &error.to_string());
+                *failed = Some(error);
+            }
+        }
+    }
+    answered
 }
 
 /// A search of one user.
@@ -101,12 +108,8 @@ impl Search<'_> {
         let mut wave = self.rooms();
         let mut asked: BTreeSet<OwnedRoomId> = wave.iter().cloned().collect();
         for _ in 0..=MAX_UPGRADES {
-            let answered: Vec<_> = stream::iter(wave)
-                .map(|room_id| self.ask(room_id, &filter))
-                .buffered(CONCURRENCY)
-                .filter_map(|answer| ready(answered(&mut failed, answer)))
-                .collect()
-                .await;
+            let came = each(CONCURRENCY, wave, |room_id| self.ask(room_id, &filter)).await;
+            let answered = answered(&mut failed, came);
             let earlier = answered.iter().filter_map(|(_, hits)| hits.predecessor.clone());
             let is_new = |room_id: &OwnedRoomId| {
                 names_rooms

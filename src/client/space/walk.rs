@@ -9,12 +9,14 @@ use std::{
 };
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use futures_util::future::try_join_all;
 use ruma::{
     OwnedRoomId, OwnedServerName, RoomId, api::client::space::SpaceHierarchyRoomsChunk,
     events::space::child::HierarchySpaceChildEvent, room::RoomType, serde::Raw,
 };
-use selvedge_durable_objects::matrix_error::MatrixError;
+use selvedge_durable_objects::{
+    concurrent::{ALL, try_each},
+    matrix_error::MatrixError,
+};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
@@ -114,11 +116,11 @@ impl<'c> Walk<'c> {
                 && !self.seen.contains(&mark(&step.room_id))
                 && names.insert(&step.room_id)
         });
-        let looks = steps.take(count.min(CONCURRENCY)).map(|step| async {
+        let looks = try_each(ALL, steps.take(count.min(CONCURRENCY)), |step| async {
             let looked = self.looker.look(&step.room_id, &step.via, &self.told).await?;
             Ok::<_, MatrixError>((step.room_id.clone(), looked))
         });
-        let looked = try_join_all(looks.collect::<Vec<_>>()).await?;
+        let looked = looks.await?;
         self.ahead.extend(looked);
         Ok(())
     }

@@ -2,11 +2,14 @@
 //!
 //! Each room tells what happened in it. A user who left one room may still share another: of these it is asked.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    ops::ControlFlow::{Break, Continue},
+};
 
-use futures_util::{StreamExt, stream};
 use ruma::OwnedUserId;
 use selvedge_durable_objects::{
+    concurrent::{each, each_until},
     matrix_error::MatrixError,
     rpc::{
         room::{DeviceLists, GetDeviceLists, WhoIsJoined},
@@ -24,16 +27,15 @@ pub const SECTION: &str = "device_lists";
 
 /// Asks the rooms of a sync for this alone.
 pub async fn ask_rooms(ctx: &Ctx, synced: &Synced) -> Result<Vec<DeviceLists>, MatrixError> {
-    let calls = synced.rooms.iter().filter_map(|room| {
+    let asked = synced.rooms.iter().filter_map(|room| {
         let (from, before) = match room.standing {
             Standing::Joined { from, before } => (from, before),
             Standing::Left { from } => (from, None),
             _ => return None,
         };
-        let command = GetDeviceLists { user_id: synced.user_id.clone(), from, before };
-        Some(async move { ctx.call(&room.room_id, &command).await })
+        Some((&room.room_id, GetDeviceLists { user_id: synced.user_id.clone(), from, before }))
     });
-    let answers: Vec<_> = stream::iter(calls).buffered(CONCURRENCY).collect().await;
+    let answers = each(CONCURRENCY, asked, |(room_id, command)| ctx.call(room_id, &command)).await;
     answers.into_iter().collect()
 }
 
@@ -72,14 +74,14 @@ async fn still_shared(
 ) -> Result<BTreeSet<OwnedUserId>, MatrixError> {
     let rooms = ctx.call(synced.user_id.localpart(), &JoinedRooms {}).await?;
     let command = WhoIsJoined { users };
-    let calls = rooms.iter().map(|room_id| ctx.call(room_id, &command));
-    let mut answers = stream::iter(calls).buffer_unordered(CONCURRENCY);
-    let mut shared = BTreeSet::new();
-    while let Some(answer) = answers.next().await {
-        shared.extend(answer?);
-        if shared.len() >= command.users.len() {
-            break;
+    let (mut shared, mut outcome) = (BTreeSet::new(), Ok(()));
+    let take = |answer: Result<Vec<OwnedUserId>, MatrixError>| {
+        match answer {
+            Ok(joined) => shared.extend(joined),
+            Err(error) => outcome = Err(error),
         }
-    }
-    Ok(shared)
+        if outcome.is_err() || shared.len() >= command.users.len() { Break(()) } else { Continue(()) }
+    };
+    each_until(CONCURRENCY, &rooms, |room_id| ctx.call(room_id, &command), take).await;
+    outcome.map(|()| shared)
 }

@@ -1,8 +1,8 @@
 //! Asking the rooms, many at a time.
 
-use futures_util::{StreamExt, stream};
 use ruma::api::client::filter::FilterDefinition;
 use selvedge_durable_objects::{
+    concurrent::each,
     matrix_error::MatrixError,
     rpc::{
         room::{LogPosition, Reader, SyncRoom, SyncedRoom},
@@ -52,7 +52,7 @@ pub async fn pull(
         device_id: synced.device_id.clone(),
         ignored_users: synced.ignored_users.clone(),
     };
-    let calls = synced.rooms.iter().map(|room| {
+    let pulled = each(CONCURRENCY, &synced.rooms, |room| {
         let command = command(room, synced, &reader, &filter, options);
         async move {
             let Some(mut command) = command else { return Pulled::Nothing };
@@ -67,7 +67,7 @@ pub async fn pull(
             }
         }
     });
-    Ok(stream::iter(calls).buffered(CONCURRENCY).collect().await)
+    Ok(pulled.await)
 }
 
 /// What a room is asked; `None` when it need not be.

@@ -2,7 +2,6 @@
 
 use std::rc::Rc;
 
-use futures_util::future::join_all;
 use ruma::{
     OwnedRoomId, OwnedUserId, UserId,
     api::error::ErrorCode,
@@ -14,6 +13,7 @@ use serde_json::{Value, json};
 
 use super::membership::member_event;
 use crate::{
+    concurrent::{ALL, each},
     database::DatabaseError,
     matrix_error::MatrixError,
     room::{RoomEngine, commit::NewEvent, state::State},
@@ -99,11 +99,8 @@ impl RoomEngine {
         rooms: Vec<OwnedRoomId>,
     ) -> Result<bool, MatrixError> {
         let platform = self.runtime.platform.as_ref();
-        let asked = rooms.into_iter().map(|room_id| async move {
-            let command = GetMembership { user_id: user_id.to_owned() };
-            rpc::call(platform, &room_id, &command).await
-        });
-        for membership in join_all(asked).await {
+        let command = GetMembership { user_id: user_id.to_owned() };
+        for membership in each(ALL, rooms, |room_id| rpc::call(platform, &room_id, &command)).await {
             if membership? == MembershipState::Join {
                 return Ok(true);
             }

@@ -3,7 +3,6 @@
 
 use std::{cell::Cell, rc::Rc};
 
-use futures_util::{StreamExt, stream};
 use ruma::{
     EventId, OwnedEventId, OwnedServerName, ServerName,
     api::{
@@ -21,6 +20,7 @@ use selvedge_protocol::{event::VerifiedPdu, policy_server::PolicyServer};
 use serde_json::value::RawValue;
 
 use crate::{
+    concurrent::each,
     database::DatabaseError,
     federation::{self, Bounds, FederationError, verify::verify_pdus},
     matrix_error::MatrixError,
@@ -280,8 +280,7 @@ impl<'e> Gather<'e> {
             if unknown.is_empty() {
                 break;
             }
-            let answers = stream::iter(unknown).map(|id| self.fetch_event(id)).buffer_unordered(CONCURRENCY);
-            let answers: Vec<_> = answers.collect().await;
+            let answers = each(CONCURRENCY, unknown, |id| self.fetch_event(id)).await;
             wanted = Vec::new();
             for answer in answers {
                 if let Some(event) = answer? {

@@ -6,7 +6,7 @@
 
 use std::{cell::Cell, collections::BTreeSet, rc::Rc};
 
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::FutureExt;
 use ruma::{
     OwnedServerName, UInt,
     api::federation::transactions::edu::{DeviceListUpdateContent, SigningKeyUpdateContent},
@@ -15,6 +15,7 @@ use ruma::{
 use serde_json::value::{RawValue, to_raw_value};
 
 use crate::{
+    concurrent::{each, try_each},
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
@@ -139,19 +140,16 @@ impl UserEngine {
     async fn tell_rooms(&self) -> Result<BTreeSet<OwnedServerName>, MatrixError> {
         let joined = self.memberships().of_kinds(&[MembershipState::Join])?;
         let command = MemberDevicesChanged { users: vec![self.user_id()?] };
-        let calls = stream::iter(joined).map(|row| {
-            let command = &command;
-            async move { rpc::call(self.runtime.platform.as_ref(), &row.room_id, command).await }
-        });
-        let mut servers = BTreeSet::new();
-        let mut answers = calls.buffer_unordered(CONCURRENCY);
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Err(error) if error.status < 500 => {}
-                answer => servers.extend(answer?),
-            }
-        }
-        Ok(servers)
+        let platform = self.runtime.platform.as_ref();
+        let ask = async |room_id| match rpc::call(platform, &room_id, &command).await {
+            Err(error) if error.status < 500 => Ok(Vec::new()),
+            answer => answer,
+        };
+        Ok(try_each(CONCURRENCY, joined.into_iter().map(|row| row.room_id), ask)
+            .await?
+            .into_iter()
+            .flatten()
+            .collect())
     }
 
     pub(super) async fn tell_servers(
@@ -160,11 +158,8 @@ impl UserEngine {
         edus: Vec<OutboundEdu>,
     ) -> Result<(), MatrixError> {
         let command = SendEdus { edus };
-        let calls = stream::iter(servers).map(|server| {
-            let command = &command;
-            async move { rpc::call(self.runtime.platform.as_ref(), &server, command).await }
-        });
-        let outcomes: Vec<_> = calls.buffer_unordered(CONCURRENCY).collect().await;
+        let platform = self.runtime.platform.as_ref();
+        let outcomes = each(CONCURRENCY, servers, |server| rpc::call(platform, &server, &command)).await;
         outcomes.into_iter().find(Result::is_err).unwrap_or(Ok(()))
     }
 

@@ -1,9 +1,12 @@
 //! Telling the user's devices to servers that did not follow them: those in a room that the user joins, and in no other
 //! of the user's rooms `[S-S §10.1]`.
 
-use std::{collections::BTreeSet, rc::Rc};
+use std::{
+    collections::BTreeSet,
+    ops::ControlFlow::{Break, Continue},
+    rc::Rc,
+};
 
-use futures_util::{StreamExt, stream};
 use ruma::{
     OwnedRoomId, OwnedServerName, UInt, api::federation::transactions::edu::DeviceListUpdateContent,
     events::room::member::MembershipState,
@@ -12,13 +15,14 @@ use serde_json::value::to_raw_value;
 
 use super::device_list::{CONCURRENCY, device_edu};
 use crate::{
+    concurrent::each_until,
     database::{DatabaseError, DatabaseExt},
     matrix_error::MatrixError,
     params,
     rpc::{
         self,
         remote_server::OutboundEdu,
-        room::OtherServers,
+        room::{OtherServers, ServersOfRoom},
         user::{IntroduceDevices, ListDevices, QueryKeys},
     },
     user::{UserEngine, sync::Stream},
@@ -77,26 +81,22 @@ impl UserEngine {
         wanted: Option<&BTreeSet<OwnedServerName>>,
     ) -> Result<(BTreeSet<OwnedServerName>, bool), MatrixError> {
         let command = OtherServers { user_id: self.user_id()? };
-        let calls = stream::iter(rooms).map(|room_id| {
-            let command = &command;
-            async move { rpc::call(self.runtime.platform.as_ref(), &room_id, command).await }
-        });
-        let mut answers = calls.buffer_unordered(CONCURRENCY);
-        let (mut servers, mut is_partial) = (BTreeSet::new(), false);
-        while let Some(answer) = answers.next().await {
+        let platform = self.runtime.platform.as_ref();
+        let (mut servers, mut is_partial, mut outcome) = (BTreeSet::new(), false, Ok(()));
+        let take = |answer: Result<ServersOfRoom, MatrixError>| {
             match answer {
-                Err(error) if error.status < 500 => {}
-                answer => {
-                    let of_room = answer?;
+                Ok(of_room) => {
                     servers.extend(of_room.servers);
                     is_partial |= of_room.is_partial;
                 }
+                Err(error) if error.status < 500 => {}
+                Err(error) => outcome = Err(error),
             }
-            if wanted.is_some_and(|wanted| wanted.is_subset(&servers)) {
-                break;
-            }
-        }
-        Ok((servers, is_partial))
+            let has_all = wanted.is_some_and(|wanted| wanted.is_subset(&servers));
+            if has_all || outcome.is_err() { Break(()) } else { Continue(()) }
+        };
+        each_until(CONCURRENCY, rooms, |room_id| rpc::call(platform, &room_id, &command), take).await;
+        outcome.map(|()| (servers, is_partial))
     }
 
     /// All devices as a chain of updates. Its ids are of no other update; it begins anew, which tells the receiver that

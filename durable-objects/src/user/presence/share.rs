@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, rc::Rc};
 
-use futures_util::{FutureExt, StreamExt, stream};
+use futures_util::FutureExt;
 use ruma::{
     OwnedRoomId, OwnedServerName, OwnedUserId, events::room::member::MembershipState, presence::PresenceState,
 };
@@ -10,6 +10,7 @@ use serde_json::{json, value::to_raw_value};
 
 use super::LOOK_MS;
 use crate::{
+    concurrent::each,
     database::DatabaseError,
     log,
     matrix_error::MatrixError,
@@ -68,15 +69,8 @@ impl UserEngine {
             users.extend(rpc::call(platform, &room_id, &ask).await?.users);
         }
         users.remove(own);
-        let greeted = stream::iter(users)
-            .map(|user_id| {
-                let command = &command;
-                async move { rpc::call(platform, user_id.localpart(), command).await }
-            })
-            .buffer_unordered(CONCURRENCY)
-            .collect::<Vec<_>>()
-            .await;
-        let updates: Vec<_> = greeted.into_iter().filter_map(Result::ok).flatten().collect();
+        let greeted = each(CONCURRENCY, users, |user_id| rpc::call(platform, user_id.localpart(), &command));
+        let updates: Vec<_> = greeted.await.into_iter().filter_map(Result::ok).flatten().collect();
         if updates.is_empty() { Ok(()) } else { self.note_presence(NotePresence { updates }) }
     }
 
@@ -87,14 +81,8 @@ impl UserEngine {
             platform.set_alarm(platform.now().saturating_add(LOOK_MS)).await;
         }
         let ask = GetAudience { of: vec![presence.user_id.clone()] };
-        let audiences = stream::iter(self.joined_room_ids()?.into_iter().take(MAX_ROOMS))
-            .map(|room_id| {
-                let ask = &ask;
-                async move { rpc::call(platform, &room_id, ask).await }
-            })
-            .buffer_unordered(CONCURRENCY)
-            .collect::<Vec<_>>()
-            .await;
+        let rooms = self.joined_room_ids()?.into_iter().take(MAX_ROOMS);
+        let audiences = each(CONCURRENCY, rooms, |room_id| rpc::call(platform, &room_id, &ask)).await;
         let mut users: BTreeSet<OwnedUserId> = BTreeSet::new();
         let mut servers: BTreeSet<OwnedServerName> = BTreeSet::new();
         for audience in audiences.into_iter().flatten() {
@@ -110,16 +98,10 @@ impl UserEngine {
         let content = to_raw_value(&json!({"push": [&presence]}))?;
         let edu = OutboundEdu { edu_type: "m.presence".to_owned(), content, keep: Keep::Volatile };
         let (note, send) = (NotePresence { updates: vec![presence] }, SendEdus { edus: vec![edu] });
-        let told = stream::iter(users).for_each_concurrent(CONCURRENCY, |user_id| {
-            let note = &note;
-            async move { heard(rpc::call(platform, user_id.localpart(), note).await) }
-        });
-        told.await;
-        let sent = stream::iter(servers).for_each_concurrent(CONCURRENCY, |server| {
-            let send = &send;
-            async move { heard(rpc::call(platform, &server, send).await) }
-        });
-        sent.await;
+        let told = each(CONCURRENCY, users, |user_id| rpc::call(platform, user_id.localpart(), &note));
+        told.await.into_iter().for_each(heard);
+        let sent = each(CONCURRENCY, servers, |server| rpc::call(platform, &server, &send));
+        sent.await.into_iter().for_each(heard);
         Ok(())
     }
 
