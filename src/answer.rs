@@ -2,9 +2,9 @@
 
 use std::convert::Infallible;
 
-use http::{HeaderValue, Response, header};
+use http::{HeaderValue, Response, header, response::Parts};
 use ruma::{
-    api::{OutgoingBody, OutgoingResponse, OutgoingResponseExt, error::IntoHttpError},
+    api::{OutgoingBody, OutgoingResponse, error::IntoHttpError},
     exports::bytes::BufMut,
 };
 use selvedge_durable_objects::matrix_error::MatrixError;
@@ -20,16 +20,44 @@ pub enum Answer {
 
 /// Makes the answer of a handler's result.
 pub fn from_result<R: OutgoingResponse>(result: Result<R, MatrixError>) -> Answer {
-    match result.map(R::try_into_http_response::<Vec<u8>>) {
-        Ok(Ok(response)) => Answer::Http(response),
-        Ok(Err(unserialised)) => unwritten(&unserialised),
+    from_written(result.map(write))
+}
+
+/// All of `try_into_http_response` that is not the same for all types of answers.
+fn write<R: OutgoingResponse>(answer: R) -> Written {
+    let (parts, body) = answer.try_into_http_response_inner()?.into_parts();
+    let content_type = body.content_type();
+    Ok((parts, content_type, body.try_into_buf().map_err(Into::into)?))
+}
+
+/// Status and headers, the type of the body if the headers do not tell it, and the body.
+type Written = Result<(Parts, Option<HeaderValue>, Vec<u8>), IntoHttpError>;
+
+fn from_written(result: Result<Written, MatrixError>) -> Answer {
+    match result {
+        Ok(Ok((mut parts, content_type, body))) => {
+            if let Some(content_type) = content_type
+                && !parts.headers.contains_key(&header::CONTENT_TYPE)
+            {
+                parts.headers.insert(header::CONTENT_TYPE, content_type);
+            }
+            Answer::Http(Response::from_parts(parts, body))
+        }
+        Ok(Err(unwritten)) => {
+            selvedge_durable_objects::log::error("answer", &unwritten.to_string());
+            from_error(&MatrixError::internal("The answer could not be written"))
+        }
         Err(error) => from_error(&error),
     }
 }
 
-fn unwritten(error: &IntoHttpError) -> Answer {
-    selvedge_durable_objects::log::error("answer", &error.to_string());
-    from_error(&MatrixError::internal("The answer could not be written"))
+/// The same of a handler that answers by the platform's own type.
+#[cfg(target_arch = "wasm32")]
+pub fn from_platform(result: Result<web_sys::Response, MatrixError>) -> Answer {
+    match result {
+        Ok(response) => Answer::Platform(response),
+        Err(error) => from_error(&error),
+    }
 }
 
 /// The answer that tells of an error, with `Retry-After` (seconds) where the body says to wait.

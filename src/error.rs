@@ -1,15 +1,11 @@
 //! From ruma's errors about a request to Matrix errors.
 
-use ruma::api::error::{DeserializationError, FromHttpRequestError};
+use ruma::api::error::DeserializationError;
 use selvedge_durable_objects::matrix_error::MatrixError;
 use serde_json::error::Category;
 
 /// The Matrix error for a request that does not have the endpoint's form `[C-S §2.1]`.
-pub fn from_request_error(error: FromHttpRequestError) -> MatrixError {
-    let error = match error {
-        FromHttpRequestError::Deserialization(error) => error,
-        other => return MatrixError::wrong_method(other.to_string()),
-    };
+pub fn from_request_error(error: DeserializationError) -> MatrixError {
     let text = error.to_string();
     match error {
         DeserializationError::Json(json) => match json.classify() {

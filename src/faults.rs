@@ -22,10 +22,10 @@ thread_local! {
 /// Adds the routes: at the edge and in an actor, where the variable says how; one that answers after a second; and one that
 /// tells how many of those wait.
 pub fn add_routes(router: &mut Router) {
-    router.add_plain(Method::GET, "/_selvedge/faults/edge/{kind}", at_the_edge);
-    router.add_plain(Method::GET, "/_selvedge/faults/actor/{kind}", in_an_actor);
-    router.add_plain(Method::GET, "/_selvedge/faults/wait", wait);
-    router.add_plain(Method::GET, "/_selvedge/faults/waiting", waiting);
+    router.add_plain(&Method::GET, "/_selvedge/faults/edge/{kind}", at_the_edge);
+    router.add_plain(&Method::GET, "/_selvedge/faults/actor/{kind}", in_an_actor);
+    router.add_plain(&Method::GET, "/_selvedge/faults/wait", wait);
+    router.add_plain(&Method::GET, "/_selvedge/faults/waiting", waiting);
 }
 
 async fn at_the_edge(_: Ctx, _: NoAuth, incoming: Incoming) -> Result<Json, MatrixError> {

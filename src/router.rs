@@ -4,26 +4,17 @@
 //! built once per isolate.
 
 mod routes;
+mod start;
 
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    pin::Pin,
-    rc::Rc,
-    task::{Context, Poll},
-};
+use std::{collections::BTreeMap, rc::Rc};
 
-use futures_util::{FutureExt, future::LocalBoxFuture};
+use futures_util::future::LocalBoxFuture;
 use http::{Method, Request};
-use ruma::api::{IncomingRequest, IncomingRequestExt, Metadata, OutgoingResponse, path_builder::PathBuilder};
+use ruma::api::{IncomingRequest, Metadata, OutgoingResponse, path_builder::PathBuilder};
 use selvedge_durable_objects::matrix_error::MatrixError;
 
-use crate::{
-    answer::{self, Answer},
-    context::Ctx,
-    error::from_request_error,
-    extract::FromRequest,
-};
+use self::start::{Plain, Typed};
+use crate::{answer::Answer, context::Ctx, error::from_request_error, extract::FromRequest};
 
 /// How much of a request's body most endpoints accept, in bytes.
 const DEFAULT_BODY_LIMIT: usize = 1 << 20;
@@ -105,7 +96,7 @@ impl Router {
     }
 
     /// Adds `handler` at every path of its request type's metadata.
-    pub fn add<A, R, O, F>(&mut self, handler: fn(Ctx, A, R) -> F)
+    pub fn add<A, R, O, F>(&mut self, handler: impl Fn(Ctx, A, R) -> F + 'static)
     where
         A: FromRequest + 'static,
         R: IncomingRequest + Metadata + 'static,
@@ -116,72 +107,82 @@ impl Router {
     }
 
     /// The same, with a body limit in bytes of its own.
-    pub fn add_with_limit<A, R, O, F>(&mut self, body_limit: usize, handler: fn(Ctx, A, R) -> F)
-    where
+    pub fn add_with_limit<A, R, O, F>(
+        &mut self,
+        body_limit: usize,
+        handler: impl Fn(Ctx, A, R) -> F + 'static,
+    ) where
         A: FromRequest + 'static,
         R: IncomingRequest + Metadata + 'static,
         O: OutgoingResponse + 'static,
         F: Future<Output = Result<O, MatrixError>> + 'static,
     {
-        for template in R::PATH_BUILDER.all_paths() {
-            self.insert(R::METHOD, template, body_limit, Action::Buffered(erase(handler)));
-        }
+        let handler = start::typed(Box::new(Typed::new(handler)));
+        self.insert_all(const { &R::METHOD }, R::PATH_BUILDER, body_limit, handler);
     }
 
     /// Adds `handler` at a path that ruma's metadata of `R` lacks: an older form, or one with a variable left out.
-    pub fn add_at<A, R, O, F>(&mut self, template: &'static str, handler: fn(Ctx, A, R) -> F)
+    pub fn add_at<A, R, O, F>(&mut self, template: &'static str, handler: impl Fn(Ctx, A, R) -> F + 'static)
     where
         A: FromRequest + 'static,
         R: IncomingRequest + Metadata + 'static,
         O: OutgoingResponse + 'static,
         F: Future<Output = Result<O, MatrixError>> + 'static,
     {
-        self.insert(R::METHOD, template, DEFAULT_BODY_LIMIT, Action::Buffered(erase(handler)));
+        let handler = start::typed(Box::new(Typed::new(handler)));
+        self.insert(const { &R::METHOD }, template, DEFAULT_BODY_LIMIT, Action::Buffered(handler));
     }
 
     /// Adds a handler for an endpoint that ruma does not have; it gets the request as it is.
     pub fn add_plain<A, O, F>(
         &mut self,
-        method: Method,
+        method: &Method,
         template: &'static str,
-        handler: fn(Ctx, A, Incoming) -> F,
+        handler: impl Fn(Ctx, A, Incoming) -> F + 'static,
     ) where
         A: FromRequest + 'static,
         O: OutgoingResponse + 'static,
         F: Future<Output = Result<O, MatrixError>> + 'static,
     {
-        self.insert(method, template, DEFAULT_BODY_LIMIT, Action::Buffered(erase_plain(handler)));
+        let handler = start::plain(|incoming| &incoming.request, Box::new(Plain(handler)));
+        self.insert(method, template, DEFAULT_BODY_LIMIT, Action::Buffered(handler));
     }
 
     /// Adds a handler at every path of the metadata of `R`; it gets the request as it is, for it keeps more
     /// of it than ruma's type does, or tells faults apart that ruma does not.
-    pub fn add_raw<R, A, O, F>(&mut self, handler: fn(Ctx, A, Incoming) -> F)
+    pub fn add_raw<R, A, O, F>(&mut self, handler: impl Fn(Ctx, A, Incoming) -> F + 'static)
     where
         R: Metadata,
         A: FromRequest + 'static,
         O: OutgoingResponse + 'static,
         F: Future<Output = Result<O, MatrixError>> + 'static,
     {
-        for template in R::PATH_BUILDER.all_paths() {
-            self.add_plain(R::METHOD, template, handler);
-        }
+        let handler = start::plain(|incoming| &incoming.request, Box::new(Plain(handler)));
+        self.insert_all(const { &R::METHOD }, R::PATH_BUILDER, DEFAULT_BODY_LIMIT, handler);
     }
 
     /// Adds a handler whose bodies stream.
     #[cfg(target_arch = "wasm32")]
     pub fn add_streamed<A, F>(
         &mut self,
-        method: Method,
+        method: &Method,
         template: &'static str,
-        handler: fn(Ctx, A, Streamed) -> F,
+        handler: impl Fn(Ctx, A, Streamed) -> F + 'static,
     ) where
         A: FromRequest + 'static,
         F: Future<Output = Result<web_sys::Response, MatrixError>> + 'static,
     {
-        self.insert(method, template, usize::MAX, Action::Streamed(erase_streamed(handler)));
+        let handler = start::plain(|request| &request.head, Box::new(start::Streaming(handler)));
+        self.insert(method, template, usize::MAX, Action::Streamed(handler));
     }
 
-    fn insert(&mut self, method: Method, template: &'static str, body_limit: usize, action: Action) {
+    fn insert_all(&mut self, method: &Method, paths: impl PathBuilder, body_limit: usize, handler: Handler) {
+        for template in paths.all_paths() {
+            self.insert(method, template, body_limit, Action::Buffered(Rc::clone(&handler)));
+        }
+    }
+
+    fn insert(&mut self, method: &Method, template: &'static str, body_limit: usize, action: Action) {
         let mut node = &mut self.root;
         for segment in segments(template) {
             node = if segment.starts_with('{') {
@@ -190,7 +191,7 @@ impl Router {
                 node.fixed.entry(segment.to_owned()).or_default()
             };
         }
-        node.methods.push((method, Route { template, body_limit, action }));
+        node.methods.push((method.clone(), Route { template, body_limit, action }));
     }
 
     /// The route of `method` and `path` (still percent-encoded), with the path's arguments.
@@ -241,99 +242,10 @@ fn descend<'n, 'p>(
     route
 }
 
-/// A handler's answer on its way: boxed, so that only how its end is written is compiled for each type of answer.
-struct Answering<O>(LocalBoxFuture<'static, Result<O, MatrixError>>);
-
-impl<O: OutgoingResponse> Future for Answering<O> {
-    type Output = Answer;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
-        self.0.poll_unpin(context).map(answer::from_result)
-    }
-}
-
-/// Reads the rest of a request that was authenticated, and calls the handler.
-type Start<A> = Rc<dyn Fn(Ctx, A, Incoming) -> Result<LocalBoxFuture<'static, Answer>, MatrixError>>;
-
-/// What is the same for all routes with one kind of authentication: `start` is all that is compiled for each.
-fn erase_with<A: FromRequest + 'static>(
-    check: fn(&Incoming) -> Result<(), MatrixError>,
-    start: Start<A>,
-) -> Handler {
-    Rc::new(move |ctx, incoming| {
-        let start = Rc::clone(&start);
-        async move {
-            let started = async {
-                check(&incoming)?;
-                let auth = A::from_request(&ctx, &incoming.request).await?;
-                start(ctx, auth, incoming)
-            };
-            match started.await {
-                Ok(answering) => answering.await,
-                Err(error) => answer::from_error(&error),
-            }
-        }
-        .boxed_local()
-    })
-}
-
-fn erase<A, R, O, F>(handler: fn(Ctx, A, R) -> F) -> Handler
-where
-    A: FromRequest + 'static,
-    R: IncomingRequest + 'static,
-    O: OutgoingResponse + 'static,
-    F: Future<Output = Result<O, MatrixError>> + 'static,
-{
-    let start = move |ctx, auth, incoming| {
-        let request = parse::<R>(&incoming)?;
-        Ok(Answering(handler(ctx, auth, request).boxed_local()).boxed_local())
-    };
-    erase_with(check_encoding, Rc::new(start))
-}
-
-fn erase_plain<A, O, F>(handler: fn(Ctx, A, Incoming) -> F) -> Handler
-where
-    A: FromRequest + 'static,
-    O: OutgoingResponse + 'static,
-    F: Future<Output = Result<O, MatrixError>> + 'static,
-{
-    let start =
-        move |ctx, auth, incoming| Ok(Answering(handler(ctx, auth, incoming).boxed_local()).boxed_local());
-    erase_with(|_| Ok(()), Rc::new(start))
-}
-
-fn check_encoding(incoming: &Incoming) -> Result<(), MatrixError> {
-    match std::str::from_utf8(incoming.request.body()) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(MatrixError::not_json("The body is not UTF-8")),
-    }
-}
-
-#[cfg(target_arch = "wasm32")]
-fn erase_streamed<A, F>(handler: fn(Ctx, A, Streamed) -> F) -> StreamHandler
-where
-    A: FromRequest + 'static,
-    F: Future<Output = Result<web_sys::Response, MatrixError>> + 'static,
-{
-    Rc::new(move |ctx, request| {
-        async move {
-            let result = match A::from_request(&ctx, &request.head).await {
-                Ok(auth) => handler(ctx, auth, request).await,
-                Err(error) => Err(error),
-            };
-            match result {
-                Ok(response) => Answer::Platform(response),
-                Err(error) => answer::from_error(&error),
-            }
-        }
-        .boxed_local()
-    })
-}
-
-/// The typed request.
+/// The typed request, of what was routed by its metadata.
 pub fn parse<R: IncomingRequest>(incoming: &Incoming) -> Result<R, MatrixError> {
     let path_args: Vec<&str> = incoming.path_args.iter().map(String::as_str).collect();
-    R::try_from_http_request(borrowed(incoming), &path_args).map_err(from_request_error)
+    R::try_from_http_request_inner(borrowed(incoming), &path_args).map_err(from_request_error)
 }
 
 fn borrowed(incoming: &Incoming) -> Request<&[u8]> {

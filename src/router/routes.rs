@@ -68,8 +68,8 @@ fn following(router: &mut Router) {
 
 /// Pages and endpoints of our own.
 fn own(router: &mut Router) {
-    router.add_plain(Method::GET, "/", discovery::landing_page);
-    router.add_plain(Method::GET, "/metrics", metrics::export);
+    router.add_plain(&Method::GET, "/", discovery::landing_page);
+    router.add_plain(&Method::GET, "/metrics", metrics::export);
     #[cfg(all(feature = "faults", target_arch = "wasm32"))]
     crate::faults::add_routes(router);
 }
@@ -86,7 +86,7 @@ fn client_discovery(router: &mut Router) {
 fn accounts(router: &mut Router) {
     router.add(session::get_login_types);
     router.add(session::login);
-    router.add_plain(Method::GET, "/_matrix/static/client/login/", login_page::login_page);
+    router.add_plain(&Method::GET, "/_matrix/static/client/login/", login_page::login_page);
     router.add(session::refresh_token);
     router.add(session::logout);
     router.add(session::logout_all);
@@ -149,7 +149,7 @@ fn rooms(router: &mut Router) {
     router.add(space::get_hierarchy);
     router.add(space::get_summary);
     router.add(user_directory::search_users);
-    router.add_plain(Method::GET, "/_matrix/client/v1/mutual_rooms", mutual_rooms::get_mutual_rooms);
+    router.add_plain(&Method::GET, "/_matrix/client/v1/mutual_rooms", mutual_rooms::get_mutual_rooms);
 }
 
 /// `[C-S §11.2]` Room membership.
@@ -193,7 +193,7 @@ fn third_party_networks(router: &mut Router) {
 /// `[C-S §5.7.6]` Contact information.
 fn contacts(router: &mut Router) {
     router.add(account::get_3pids);
-    router.add_plain(Method::POST, "/_matrix/client/v3/account/3pid", account::add_contact::<Incoming>);
+    router.add_plain(&Method::POST, "/_matrix/client/v3/account/3pid", account::add_contact::<Incoming>);
     router.add(account::add_contact::<add_3pid::v3::Request>);
     router.add(account::add_contact::<bind_3pid::v3::Request>);
     router.add(account::delete_3pid);
@@ -276,72 +276,76 @@ fn key_backup(router: &mut Router) {
 
 /// Synapse's admin API.
 fn administration(router: &mut Router) {
-    router.add_plain(Method::GET, "/_synapse/admin/v1/register", register::get_nonce);
-    router.add_plain(Method::POST, "/_synapse/admin/v1/register", register::register);
-    router.add_plain(Method::GET, "/_selvedge/admin/dag", dag::page);
-    router.add_plain(Method::GET, "/_selvedge/admin/v1/rooms/{room_id}/dag", dag::get);
+    router.add_plain(&Method::GET, "/_synapse/admin/v1/register", register::get_nonce);
+    router.add_plain(&Method::POST, "/_synapse/admin/v1/register", register::register);
+    router.add_plain(&Method::GET, "/_selvedge/admin/dag", dag::page);
+    router.add_plain(&Method::GET, "/_selvedge/admin/v1/rooms/{room_id}/dag", dag::get);
     let queues = "/_synapse/admin/v1/federation/destinations";
     let queue = "/_synapse/admin/v1/federation/destinations/{destination}";
     let rooms = "/_synapse/admin/v1/federation/destinations/{destination}/rooms";
     let reset = "/_synapse/admin/v1/federation/destinations/{destination}/reset_connection";
-    router.add_plain(Method::GET, queues, destinations::list);
-    router.add_plain(Method::GET, queue, destinations::get);
-    router.add_plain(Method::GET, rooms, destinations::rooms);
-    router.add_plain(Method::POST, reset, destinations::reset_connection);
+    router.add_plain(&Method::GET, queues, destinations::list);
+    router.add_plain(&Method::GET, queue, destinations::get);
+    router.add_plain(&Method::GET, rooms, destinations::rooms);
+    router.add_plain(&Method::POST, reset, destinations::reset_connection);
     let tokens = "/_synapse/admin/v1/registration_tokens";
     let token = "/_synapse/admin/v1/registration_tokens/{token}";
-    router.add_plain(Method::GET, tokens, registration_tokens::list);
-    router.add_plain(Method::POST, "/_synapse/admin/v1/registration_tokens/new", registration_tokens::create);
-    router.add_plain(Method::GET, token, registration_tokens::get);
-    router.add_plain(Method::PUT, token, registration_tokens::update);
-    router.add_plain(Method::DELETE, token, registration_tokens::delete);
-    router.add_plain(Method::GET, "/_synapse/admin/v2/users/{user_id}", users::get);
-    router.add_plain(Method::PUT, "/_synapse/admin/v2/users/{user_id}", users::put);
+    router.add_plain(&Method::GET, tokens, registration_tokens::list);
+    router.add_plain(
+        &Method::POST,
+        "/_synapse/admin/v1/registration_tokens/new",
+        registration_tokens::create,
+    );
+    router.add_plain(&Method::GET, token, registration_tokens::get);
+    router.add_plain(&Method::PUT, token, registration_tokens::update);
+    router.add_plain(&Method::DELETE, token, registration_tokens::delete);
+    router.add_plain(&Method::GET, "/_synapse/admin/v2/users/{user_id}", users::get);
+    router.add_plain(&Method::PUT, "/_synapse/admin/v2/users/{user_id}", users::put);
     let notice = "/_synapse/admin/v1/send_server_notice";
-    router.add_plain(Method::POST, notice, server_notices::send);
-    router.add_plain(Method::PUT, "/_synapse/admin/v1/send_server_notice/{txn_id}", server_notices::send);
-    router.add_plain(Method::GET, "/_synapse/admin/v1/event_reports", reports::list_events);
-    router.add_plain(Method::GET, "/_synapse/admin/v1/user_reports", reports::list_users);
-    router.add_plain(Method::GET, "/_synapse/admin/v1/room_reports", reports::list_rooms);
+    router.add_plain(&Method::POST, notice, server_notices::send);
+    router.add_plain(&Method::PUT, "/_synapse/admin/v1/send_server_notice/{txn_id}", server_notices::send);
+    router.add_plain(&Method::GET, "/_synapse/admin/v1/event_reports", reports::list_events);
+    router.add_plain(&Method::GET, "/_synapse/admin/v1/user_reports", reports::list_users);
+    router.add_plain(&Method::GET, "/_synapse/admin/v1/room_reports", reports::list_rooms);
     for report in [
         "/_synapse/admin/v1/event_reports/{id}",
         "/_synapse/admin/v1/user_reports/{id}",
         "/_synapse/admin/v1/room_reports/{id}",
     ] {
-        router.add_plain(Method::GET, report, reports::get);
-        router.add_plain(Method::DELETE, report, reports::delete);
+        router.add_plain(&Method::GET, report, reports::get);
+        router.add_plain(&Method::DELETE, report, reports::delete);
     }
     media_administration(router);
 }
 
 fn media_administration(router: &mut Router) {
     const MEDIA: &str = "/_synapse/admin/v1/media/{server_name}/{media_id}";
-    router.add_plain(Method::GET, MEDIA, media::get);
-    router.add_plain(Method::DELETE, MEDIA, media::delete);
-    router.add_plain(Method::POST, "/_synapse/admin/v1/media/delete", media::delete_old);
-    router.add_plain(Method::POST, "/_synapse/admin/v1/media/{server_name}/delete", media::delete_old);
+    router.add_plain(&Method::GET, MEDIA, media::get);
+    router.add_plain(&Method::DELETE, MEDIA, media::delete);
+    router.add_plain(&Method::POST, "/_synapse/admin/v1/media/delete", media::delete_old);
+    router.add_plain(&Method::POST, "/_synapse/admin/v1/media/{server_name}/delete", media::delete_old);
     let one = "/_synapse/admin/v1/media/quarantine/{server_name}/{media_id}";
-    router.add_plain(Method::POST, one, media::quarantine);
+    router.add_plain(&Method::POST, one, media::quarantine);
     let one = "/_synapse/admin/v1/media/unquarantine/{server_name}/{media_id}";
-    router.add_plain(Method::POST, one, media::unquarantine);
-    router.add_plain(Method::POST, "/_synapse/admin/v1/media/protect/{media_id}", media::protect);
-    router.add_plain(Method::POST, "/_synapse/admin/v1/media/unprotect/{media_id}", media::unprotect);
-    router.add_plain(Method::POST, "/_synapse/admin/v1/purge_media_cache", media::purge_remote);
-    router.add_plain(Method::GET, "/_synapse/admin/v1/room/{room_id}/media", room_media::list);
+    router.add_plain(&Method::POST, one, media::unquarantine);
+    router.add_plain(&Method::POST, "/_synapse/admin/v1/media/protect/{media_id}", media::protect);
+    router.add_plain(&Method::POST, "/_synapse/admin/v1/media/unprotect/{media_id}", media::unprotect);
+    router.add_plain(&Method::POST, "/_synapse/admin/v1/purge_media_cache", media::purge_remote);
+    router.add_plain(&Method::GET, "/_synapse/admin/v1/room/{room_id}/media", room_media::list);
     router.add_plain(
-        Method::POST,
+        &Method::POST,
         "/_synapse/admin/v1/room/{room_id}/media/quarantine",
         room_media::quarantine,
     );
-    router.add_plain(Method::POST, "/_synapse/admin/v1/quarantine_media/{room_id}", room_media::quarantine);
-    router.add_plain(Method::GET, "/_synapse/admin/v1/users/{user_id}/media", user_media::list);
-    router.add_plain(Method::DELETE, "/_synapse/admin/v1/users/{user_id}/media", user_media::delete);
+    router.add_plain(&Method::POST, "/_synapse/admin/v1/quarantine_media/{room_id}", room_media::quarantine);
+    router.add_plain(&Method::GET, "/_synapse/admin/v1/users/{user_id}/media", user_media::list);
+    router.add_plain(&Method::DELETE, "/_synapse/admin/v1/users/{user_id}/media", user_media::delete);
     router.add_plain(
-        Method::POST,
+        &Method::POST,
         "/_synapse/admin/v1/user/{user_id}/media/quarantine",
         user_media::quarantine,
     );
-    router.add_plain(Method::GET, "/_synapse/admin/v1/statistics/users/media", user_media::statistics);
+    router.add_plain(&Method::GET, "/_synapse/admin/v1/statistics/users/media", user_media::statistics);
 }
 
 /// `[S-S §2, §3]` Server discovery and keys.
@@ -370,16 +374,16 @@ fn federation_rooms(router: &mut Router) {
     router.add(federation::membership::prepare_join_event);
     router.add(federation::membership::create_join_event);
     let path = "/_matrix/federation/v1/send_join/{room_id}/{event_id}";
-    router.add_plain(Method::PUT, path, federation::membership::create_join_event_v1);
+    router.add_plain(&Method::PUT, path, federation::membership::create_join_event_v1);
     router.add(federation::membership::prepare_leave_event);
     router.add(federation::membership::create_leave_event);
     let path = "/_matrix/federation/v1/send_leave/{room_id}/{event_id}";
-    router.add_plain(Method::PUT, path, federation::membership::create_leave_event_v1);
+    router.add_plain(&Method::PUT, path, federation::membership::create_leave_event_v1);
     router.add(federation::membership::prepare_knock_event);
     router.add(federation::membership::create_knock_event);
     router.add(federation::third_party_invite::exchange_invite);
     router.add(federation::third_party_invite::bind_callback);
     router.add(federation::invite::create_invite);
     let path = "/_matrix/federation/v1/invite/{room_id}/{event_id}";
-    router.add_plain(Method::PUT, path, federation::invite::create_invite_v1);
+    router.add_plain(&Method::PUT, path, federation::invite::create_invite_v1);
 }
