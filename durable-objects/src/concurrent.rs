@@ -1,9 +1,14 @@
 //! Waiting for many at once.
 //!
-//! What drives the futures is compiled once for all of them: they are boxed, and leave what comes of them where it is
-//! wanted.
+//! What drives the futures is compiled once for all of them: they are boxed, and a [`Round`] keeps what comes of them.
 
-use std::{cell::RefCell, ops::ControlFlow};
+use std::{
+    cell::RefCell,
+    ops::ControlFlow,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+};
 
 use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 
@@ -11,16 +16,12 @@ use futures_util::{FutureExt, StreamExt, future::LocalBoxFuture, stream::Futures
 pub const ALL: usize = usize::MAX;
 
 /// Asks about each of the items, at most `limit` of them at a time; the answers, in the items' order.
-pub fn each<'a, I, F>(
-    limit: usize,
-    items: I,
-    ask: impl FnMut(I::Item) -> F + 'a,
-) -> LocalBoxFuture<'a, Vec<F::Output>>
+pub fn each<'a, I, F>(limit: usize, items: I, ask: impl FnMut(I::Item) -> F + 'a) -> Each<'a, F::Output>
 where
     I: IntoIterator<IntoIter: 'a>,
     F: Future + 'a,
 {
-    in_order(limit, begin(items, ask), |_| false).boxed_local()
+    Each::new(limit, asking(items, ask), |_| false)
 }
 
 /// The same, where the first failure that comes is the answer: who has not answered by then is no longer waited for.
@@ -28,15 +29,14 @@ pub fn try_each<'a, I, F, T, E>(
     limit: usize,
     items: I,
     ask: impl FnMut(I::Item) -> F + 'a,
-) -> LocalBoxFuture<'a, Result<Vec<T>, E>>
+) -> TryEach<'a, T, E>
 where
     I: IntoIterator<IntoIter: 'a>,
     F: Future<Output = Result<T, E>> + 'a,
     T: 'a,
     E: 'a,
 {
-    let answers = in_order(limit, begin(items, ask), Result::is_err);
-    async move { answers.await.into_iter().collect() }.boxed_local()
+    TryEach(Each::new(limit, asking(items, ask), Result::is_err))
 }
 
 /// The same, where each answer is taken as it comes, until one is the last that is wanted.
@@ -44,77 +44,184 @@ pub fn each_until<'a, I, F>(
     limit: usize,
     items: I,
     ask: impl FnMut(I::Item) -> F + 'a,
-    mut take: impl FnMut(F::Output) -> ControlFlow<()> + 'a,
+    take: impl FnMut(F::Output) -> ControlFlow<()> + 'a,
 ) -> LocalBoxFuture<'a, ()>
 where
     I: IntoIterator<IntoIter: 'a>,
     F: Future + 'a,
 {
-    let next = begin(items, ask);
-    async move { take_each(limit, next, &mut |_, answer| take(answer)).await }.boxed_local()
+    drive(limit, Rc::new(RefCell::new(Taking { next: asking(items, ask), asked: Vec::new(), take })))
 }
 
-/// Begins with the next item, until there is none.
-type Begin<'a, T> = Box<dyn FnMut() -> Option<LocalBoxFuture<'a, T>> + 'a>;
+/// The answers to [`each`] question, on their way.
+pub struct Each<'a, T> {
+    answers: Rc<RefCell<Answers<'a, T>>>,
+    driven: LocalBoxFuture<'a, ()>,
+}
 
-fn begin<'a, I, F>(items: I, mut ask: impl FnMut(I::Item) -> F + 'a) -> Begin<'a, F::Output>
+impl<'a, T: 'a> Each<'a, T> {
+    fn new(limit: usize, next: Box<dyn Ask<'a, T> + 'a>, is_last: fn(&T) -> bool) -> Self {
+        let answers = Rc::new(RefCell::new(Answers { next, slots: Vec::new(), is_last }));
+        Self { driven: drive(limit, Rc::clone(&answers) as _), answers }
+    }
+}
+
+impl<T> Future for Each<'_, T> {
+    type Output = Vec<T>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Vec<T>> {
+        ready!(self.driven.poll_unpin(context));
+        let mut answers = Vec::new();
+        for slot in std::mem::take(&mut self.answers.borrow_mut().slots) {
+            if let Slot::Answered(answer) = slot {
+                answers.push(answer);
+            }
+        }
+        Poll::Ready(answers)
+    }
+}
+
+/// The answers of those of whom none may fail.
+pub struct TryEach<'a, T, E>(Each<'a, Result<T, E>>);
+
+impl<T, E> Future for TryEach<'_, T, E> {
+    type Output = Result<Vec<T>, E>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut answers = Vec::new();
+        for answer in ready!(self.0.poll_unpin(context)) {
+            match answer {
+                Ok(answer) => answers.push(answer),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(answers))
+    }
+}
+
+/// Asks one after the other.
+trait Ask<'a, T> {
+    /// The next one's answer, on its way; `None` after the last.
+    fn next(&mut self) -> Option<LocalBoxFuture<'a, T>>;
+}
+
+struct Asking<I, A> {
+    items: I,
+    ask: A,
+}
+
+impl<'a, I, A, F> Ask<'a, F::Output> for Asking<I, A>
+where
+    I: Iterator,
+    A: FnMut(I::Item) -> F,
+    F: Future + 'a,
+{
+    fn next(&mut self) -> Option<LocalBoxFuture<'a, F::Output>> {
+        let item = self.items.next()?;
+        Some((self.ask)(item).boxed_local())
+    }
+}
+
+fn asking<'a, I, F>(items: I, ask: impl FnMut(I::Item) -> F + 'a) -> Box<dyn Ask<'a, F::Output> + 'a>
 where
     I: IntoIterator<IntoIter: 'a>,
     F: Future + 'a,
 {
-    let mut items = items.into_iter();
-    Box::new(move || items.next().map(|item| ask(item).boxed_local()))
+    Box::new(Asking { items: items.into_iter(), ask })
 }
 
-/// The answers that have come when all have, or one that `is_last`.
-async fn in_order<'a, T: 'a>(limit: usize, begin: Begin<'a, T>, is_last: fn(&T) -> bool) -> Vec<T> {
-    let mut answers: Vec<Option<T>> = Vec::new();
-    let mut take = |place, answer| {
-        let flow = if is_last(&answer) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
-        while answers.len() <= place {
-            answers.push(None);
-        }
-        if let Some(slot) = answers.get_mut(place) {
-            *slot = Some(answer);
-        }
-        flow
-    };
-    take_each(limit, begin, &mut take).await;
-    answers.into_iter().flatten().collect()
+/// Those who are asked, by their places among the items.
+trait Round {
+    /// Asks the next one; its place, unless there is none.
+    fn begin(&mut self) -> Option<usize>;
+
+    /// Looks for an answer; breaks when it is the last that is wanted.
+    fn poll(&mut self, place: usize, context: &mut Context<'_>) -> Poll<ControlFlow<()>>;
 }
 
-/// Takes the answers with their places among the items.
-async fn take_each<'a, T: 'a>(
-    limit: usize,
-    mut begin: Begin<'a, T>,
-    take: &mut dyn FnMut(usize, T) -> ControlFlow<()>,
-) {
-    let take = &RefCell::new(take);
-    let mut begun = 0_usize;
-    let mut next = || {
-        let asked = begin()?;
-        let place = begun;
-        begun = begun.saturating_add(1);
-        Some(asked.map(move |answer| take.borrow_mut()(place, answer)).boxed_local())
-    };
-    drive(limit, &mut next).await;
+struct Answers<'a, T> {
+    next: Box<dyn Ask<'a, T> + 'a>,
+    slots: Vec<Slot<'a, T>>,
+    is_last: fn(&T) -> bool,
 }
 
-/// Lets those run that `next` makes, until there are no more, or one says that it was the last.
-async fn drive<'a>(limit: usize, next: &mut dyn FnMut() -> Option<LocalBoxFuture<'a, ControlFlow<()>>>) {
-    let mut running = FuturesUnordered::new();
-    let mut has_more = true;
-    loop {
-        while has_more && running.len() < limit {
-            match next() {
-                Some(task) => running.push(task),
-                None => has_more = false,
+enum Slot<'a, T> {
+    Asked(LocalBoxFuture<'a, T>),
+    Answered(T),
+}
+
+impl<T> Round for Answers<'_, T> {
+    fn begin(&mut self) -> Option<usize> {
+        let place = self.slots.len();
+        self.slots.push(Slot::Asked(self.next.next()?));
+        Some(place)
+    }
+
+    fn poll(&mut self, place: usize, context: &mut Context<'_>) -> Poll<ControlFlow<()>> {
+        let Some(slot) = self.slots.get_mut(place) else { return Poll::Pending };
+        let Slot::Asked(asked) = slot else { return Poll::Pending };
+        let answer = ready!(asked.poll_unpin(context));
+        let is_last = (self.is_last)(&answer);
+        *slot = Slot::Answered(answer);
+        Poll::Ready(if is_last { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+}
+
+struct Taking<'a, T, K> {
+    next: Box<dyn Ask<'a, T> + 'a>,
+    asked: Vec<Option<LocalBoxFuture<'a, T>>>,
+    take: K,
+}
+
+impl<T, K: FnMut(T) -> ControlFlow<()>> Round for Taking<'_, T, K> {
+    fn begin(&mut self) -> Option<usize> {
+        let place = self.asked.len();
+        self.asked.push(Some(self.next.next()?));
+        Some(place)
+    }
+
+    fn poll(&mut self, place: usize, context: &mut Context<'_>) -> Poll<ControlFlow<()>> {
+        let Some(slot) = self.asked.get_mut(place) else { return Poll::Pending };
+        let Some(asked) = slot else { return Poll::Pending };
+        let answer = ready!(asked.poll_unpin(context));
+        *slot = None;
+        Poll::Ready((self.take)(answer))
+    }
+}
+
+/// One of those who are asked.
+struct Place<'a> {
+    round: Rc<RefCell<dyn Round + 'a>>,
+    place: usize,
+}
+
+impl Future for Place<'_> {
+    type Output = ControlFlow<()>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<ControlFlow<()>> {
+        self.round.borrow_mut().poll(self.place, context)
+    }
+}
+
+/// Asks until all have answered, or one is the last.
+fn drive<'a>(limit: usize, round: Rc<RefCell<dyn Round + 'a>>) -> LocalBoxFuture<'a, ()> {
+    let driven = async move {
+        let mut waiting = FuturesUnordered::new();
+        let mut has_more = true;
+        loop {
+            while has_more && waiting.len() < limit {
+                let begun = round.borrow_mut().begin();
+                match begun {
+                    Some(place) => waiting.push(Place { round: Rc::clone(&round), place }),
+                    None => has_more = false,
+                }
+            }
+            if !matches!(waiting.next().await, Some(ControlFlow::Continue(()))) {
+                return;
             }
         }
-        if !matches!(running.next().await, Some(ControlFlow::Continue(()))) {
-            return;
-        }
-    }
+    };
+    driven.boxed_local()
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ pub async fn list(ctx: Ctx, _: ServerAdmin, incoming: Incoming) -> Result<Json, 
     let Destinations { servers, total } = ctx.call(&(), &command).await?;
     let described = try_each(ALL, &servers, |server| ctx.call(server, &GetDestination {})).await?;
     let described = servers.iter().zip(&described).map(|(server, described)| describe(server, described));
-    let mut body = json!({ "destinations": Value::from_iter(described), "total": total });
+    let mut body = json!({ "destinations": described.collect::<Value>(), "total": total });
     add_next(&mut body, from, servers.len(), total);
     Ok(Json(body.to_string()))
 }
