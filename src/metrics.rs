@@ -16,10 +16,9 @@ use selvedge_durable_objects::{
 
 use crate::{answer::Text, context::Ctx, extract::AdminToken, router::Incoming};
 
-type ByRoute = BTreeMap<(&'static str, String, u16), Totals>;
-
 thread_local! {
-    static BY_ROUTE: RefCell<ByRoute> = const { RefCell::new(BTreeMap::new()) };
+    /// By what metrics call labels.
+    static BY_ROUTE: RefCell<BTreeMap<String, Totals>> = const { RefCell::new(BTreeMap::new()) };
     static OPEN_REQUESTS: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -42,17 +41,15 @@ impl Drop for OpenRequest {
 
 /// Adds one finished request to the totals.
 pub fn record(template: &'static str, method: &str, status: u16, cost: Ledger) {
-    BY_ROUTE.with_borrow_mut(|all| all.entry((template, method.to_owned(), status)).or_default().add(cost));
+    let labels = format!("route=\"{template}\",method=\"{method}\",status=\"{status}\"");
+    BY_ROUTE.with_borrow_mut(|all| all.entry(labels).or_default().add(cost));
 }
 
 /// `GET /metrics`
 pub async fn export(_: Ctx, _: AdminToken, _: Incoming) -> Result<Text, MatrixError> {
     let mut text = String::new();
     let routes = BY_ROUTE.with_borrow(|routes| {
-        let labelled = routes.iter().map(|((template, method, status), totals)| {
-            (format!("route=\"{template}\",method=\"{method}\",status=\"{status}\""), *totals)
-        });
-        labelled.collect::<Vec<_>>()
+        routes.iter().map(|(labels, totals)| (labels.clone(), *totals)).collect::<Vec<_>>()
     });
     render_totals(
         &mut text,

@@ -15,19 +15,20 @@ const MAX_TOLD: usize = 5_000;
 
 thread_local! {
     /// When this isolate told of some content, in milliseconds since the epoch.
-    static TOLD: RefCell<BTreeMap<Mxc, u64>> = const { RefCell::new(BTreeMap::new()) };
+    static TOLD: RefCell<BTreeMap<String, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Whether it is time to tell of some content; then it is taken for told.
 fn is_due(mxc: &Mxc, now: u64) -> bool {
+    let mxc = mxc.to_string();
     TOLD.with_borrow_mut(|told| {
-        if told.get(mxc).is_some_and(|at| at.saturating_add(INTERVAL) > now) {
+        if told.get(&mxc).is_some_and(|at| at.saturating_add(INTERVAL) > now) {
             return false;
         }
         if told.len() >= MAX_TOLD {
             told.clear();
         }
-        told.insert(mxc.clone(), now);
+        told.insert(mxc, now);
         true
     })
 }

@@ -14,12 +14,10 @@ use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::{
         remote_server::QueryRemoteKeys,
-        user::{
-            QueryKeys, SignOtherKeys, SignOwnKeys, SignatureFailures, SigningKeysUpload, UploadSigningKeys,
-        },
+        user::{QueryKeys, SignOtherKeys, SignOwnKeys, SigningKeysUpload, UploadSigningKeys},
     },
 };
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Map, Value, json, value::RawValue};
 
 use super::{check_count, timeout_ms};
 use crate::{answer::Json, context::Ctx, extract::ClientAuth, uiaa::prove_password};
@@ -52,7 +50,7 @@ pub async fn upload_signatures(
     request: upload_signatures::Request,
 ) -> Result<Json, MatrixError> {
     check_count(request.signed_keys.len())?;
-    let mut failures: BTreeMap<OwnedUserId, SignatureFailures> = BTreeMap::new();
+    let mut failures = Map::new();
     for (user_id, signed) in request.signed_keys {
         let signed: BTreeMap<String, Box<RawValue>> =
             signed.iter().map(|(id, object)| (id.to_owned(), object.to_owned())).collect();
@@ -63,17 +61,13 @@ pub async fn upload_signatures(
             let command = SignOtherKeys { user_id: user_id.clone(), master_key, signed };
             ctx.call(auth.localpart(), &command).await?
         };
+        let shown =
+            |(errcode, error)| json!({"errcode": Value::String(errcode), "error": Value::String(error)});
+        let failed: Map<_, _> = failed.into_iter().map(|(id, failure)| (id, shown(failure))).collect();
         if !failed.is_empty() {
-            failures.insert(user_id, failed);
+            failures.insert(user_id.to_string(), failed.into());
         }
     }
-    let failures: BTreeMap<_, BTreeMap<String, Value>> = failures
-        .into_iter()
-        .map(|(user_id, failed)| {
-            let shown = |(errcode, error): (String, String)| json!({"errcode": errcode, "error": error});
-            (user_id, failed.into_iter().map(|(id, failure)| (id, shown(failure))).collect())
-        })
-        .collect();
     Ok(Json(json!({"failures": failures}).to_string()))
 }
 

@@ -1,6 +1,6 @@
 //! The answer to a search. Not ruma's type: that leaves out empty results, which clients expect.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ruma::{
     OwnedEventId, OwnedRoomId,
@@ -11,7 +11,7 @@ use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::room::{HitContext, RenderHits, RenderedHit, RenderedHits, WantedState},
 };
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use super::{
@@ -37,14 +37,33 @@ struct Categories {
 #[derive(Serialize)]
 struct RoomEvents {
     count: u64,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    groups: BTreeMap<&'static str, BTreeMap<String, Group>>,
+    #[serde(skip_serializing_if = "Members::is_empty")]
+    groups: Members<&'static str, Members<String, Group>>,
     highlights: BTreeSet<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_batch: Option<String>,
     results: Vec<ResultOfSearch>,
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    state: BTreeMap<OwnedRoomId, Box<RawValue>>,
+    #[serde(skip_serializing_if = "Members::is_empty")]
+    state: Members<OwnedRoomId, Box<RawValue>>,
+}
+
+/// An object of no more members than a page has results, which are looked through.
+struct Members<K, V>(Vec<(K, V)>);
+
+impl<K: PartialEq, V> Members<K, V> {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.0.iter_mut().find(|(known, _)| known == key).map(|(_, value)| value)
+    }
+}
+
+impl<K: Serialize, V: Serialize> Serialize for Members<K, V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(key, value)| (key, value)))
+    }
 }
 
 #[derive(Serialize)]
@@ -71,18 +90,19 @@ pub async fn render(
     mut page: Page,
 ) -> Result<Json, MatrixError> {
     let rooms = render_rooms(search, criteria, has_context, &page.found).await?;
-    let mut rendered: BTreeMap<OwnedEventId, RenderedHit> = BTreeMap::new();
+    let mut rendered: Vec<RenderedHit> = Vec::new();
     let mut highlights = BTreeSet::new();
-    let mut state = BTreeMap::new();
+    let mut state = Members(Vec::new());
     for (room_id, room) in rooms {
-        rendered.extend(room.hits.into_iter().map(|hit| (hit.event_id.clone(), hit)));
+        rendered.extend(room.hits);
         highlights.extend(room.highlights);
-        state.extend(room.state.map(|state| (room_id, state)));
+        state.0.extend(room.state.map(|state| (room_id, state)));
     }
-    page.found.retain(|found| rendered.contains_key(&found.item.event_id));
+    page.found.retain(|found| rendered.iter().any(|hit| hit.event_id == found.item.event_id));
     let groups = groups(criteria, &page)?;
     let results = page.found.iter().filter_map(|found| {
-        let hit = rendered.remove(&found.item.event_id)?;
+        let hit = rendered.iter().position(|hit| hit.event_id == found.item.event_id)?;
+        let hit = rendered.swap_remove(hit);
         Some(ResultOfSearch { context: hit.context, rank: found.item.rank, result: hit.event })
     });
     let room_events = RoomEvents {
@@ -104,9 +124,13 @@ async fn render_rooms(
     has_context: bool,
     found: &[Found],
 ) -> Result<Vec<(OwnedRoomId, RenderedHits)>, MatrixError> {
-    let mut events: BTreeMap<&OwnedRoomId, Vec<OwnedEventId>> = BTreeMap::new();
+    let mut events: Members<&OwnedRoomId, Vec<OwnedEventId>> = Members(Vec::new());
     for found in found {
-        events.entry(&found.room_id).or_default().push(found.item.event_id.clone());
+        let id = found.item.event_id.clone();
+        match events.get_mut(&&found.room_id) {
+            Some(events) => events.push(id),
+            None => events.0.push((&found.room_id, vec![id])),
+        }
     }
     let around = &criteria.event_context;
     let context = has_context.then(|| HitContext {
@@ -119,7 +143,7 @@ async fn render_rooms(
         (Some(true), false) => WantedState::All,
         _ => WantedState::Nothing,
     };
-    let came = each(CONCURRENCY, events, |(room_id, events)| async move {
+    let came = each(CONCURRENCY, events.0, |(room_id, events)| async move {
         let (reader, query) = (search.reader.clone(), search.query.clone());
         let command = RenderHits { reader, query, events, context, state };
         Ok((room_id.clone(), search.ctx.call(room_id, &command).await?))
@@ -136,20 +160,23 @@ async fn render_rooms(
 fn groups(
     criteria: &Criteria,
     page: &Page,
-) -> Result<BTreeMap<&'static str, BTreeMap<String, Group>>, MatrixError> {
-    let mut groups = BTreeMap::new();
+) -> Result<Members<&'static str, Members<String, Group>>, MatrixError> {
+    let (mut by_room, mut by_sender) = (false, false);
     for grouping in &criteria.groupings.group_by {
         match &grouping.key {
-            Some(GroupingKey::RoomId) => {
-                let scope = |found: &Found| Scope::Room(found.room_id.clone());
-                groups.insert("room_id", group(page, scope, |found| !found.is_last_of_room)?);
-            }
-            Some(GroupingKey::Sender) => {
-                let scope = |found: &Found| Scope::Sender(found.item.sender.clone());
-                groups.insert("sender", group(page, scope, |_| page.has_more)?);
-            }
+            Some(GroupingKey::RoomId) => by_room = true,
+            Some(GroupingKey::Sender) => by_sender = true,
             _ => return Err(MatrixError::invalid_param("Results are grouped by room_id or sender")),
         }
+    }
+    let mut groups = Members(Vec::new());
+    if by_room {
+        let scope = |found: &Found| Scope::Room(found.room_id.clone());
+        groups.0.push(("room_id", group(page, &scope, &|found| !found.is_last_of_room)?));
+    }
+    if by_sender {
+        let scope = |found: &Found| Scope::Sender(found.item.sender.clone());
+        groups.0.push(("sender", group(page, &scope, &|_| page.has_more)?));
     }
     Ok(groups)
 }
@@ -157,10 +184,10 @@ fn groups(
 /// The results of a page by what `scope` says. `has_more` is asked of each group's last result.
 fn group(
     page: &Page,
-    scope: impl Fn(&Found) -> Scope,
-    has_more: impl Fn(&Found) -> bool,
-) -> Result<BTreeMap<String, Group>, MatrixError> {
-    let mut groups: BTreeMap<String, Group> = BTreeMap::new();
+    scope: &dyn Fn(&Found) -> Scope,
+    has_more: &dyn Fn(&Found) -> bool,
+) -> Result<Members<String, Group>, MatrixError> {
+    let mut groups: Members<String, Group> = Members(Vec::new());
     for found in &page.found {
         let scope = scope(found);
         let name = match &scope {
@@ -168,11 +195,15 @@ fn group(
             Scope::Sender(user_id) => user_id.to_string(),
             Scope::All => continue,
         };
-        let order = groups.len().saturating_add(1);
-        let group =
-            groups.entry(name).or_insert_with(|| Group { next_batch: None, order, results: Vec::new() });
-        group.results.push(found.item.event_id.clone());
-        group.next_batch = has_more(found).then(|| page.end.within(scope).write()).transpose()?;
+        let next_batch = has_more(found).then(|| page.end.within(scope).write()).transpose()?;
+        let id = found.item.event_id.clone();
+        if let Some(group) = groups.get_mut(&name) {
+            group.results.push(id);
+            group.next_batch = next_batch;
+        } else {
+            let order = groups.0.len().saturating_add(1);
+            groups.0.push((name, Group { next_batch, order, results: vec![id] }));
+        }
     }
     Ok(groups)
 }

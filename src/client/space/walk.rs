@@ -3,10 +3,7 @@
 //! Nothing of it is kept between pages but what the token says: the spaces on the way to the next room, and which rooms
 //! were looked at. A page looks at the former again, and goes on.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    rc::Rc,
-};
+use std::rc::Rc;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use ruma::{
@@ -35,11 +32,11 @@ pub struct Walk<'c> {
     looker: Looker<'c>,
     max_depth: usize,
     /// Rooms that were looked at.
-    seen: BTreeSet<Mark>,
+    seen: Vec<Mark>,
     /// Rooms to look at, the next one last: children of the spaces on the way to it.
     steps: Vec<Step>,
     /// What was found of rooms to come.
-    ahead: BTreeMap<OwnedRoomId, Option<Looked>>,
+    ahead: Vec<(OwnedRoomId, Option<Looked>)>,
     told: Told,
 }
 
@@ -65,9 +62,9 @@ impl<'c> Walk<'c> {
         Self {
             looker,
             max_depth,
-            seen: BTreeSet::new(),
+            seen: Vec::new(),
             steps: vec![Step { room_id: space.to_owned(), via, parent: None }],
-            ahead: BTreeMap::new(),
+            ahead: Vec::new(),
             told: Told::default(),
         }
     }
@@ -78,11 +75,12 @@ impl<'c> Walk<'c> {
         while rooms.len() < count
             && let Some(step) = self.next_step()
         {
-            if !self.ahead.contains_key(&step.room_id) {
+            if !self.is_ahead(&step.room_id) {
                 self.look_ahead(&step, count.saturating_sub(rooms.len())).await?;
             }
-            self.seen.insert(mark(&step.room_id));
-            let Some(looked) = self.ahead.remove(&step.room_id).flatten() else {
+            self.seen.push(mark(&step.room_id));
+            let looked = self.ahead.iter().position(|(room_id, _)| *room_id == step.room_id);
+            let Some(looked) = looked.and_then(|at| self.ahead.swap_remove(at).1) else {
                 if step.parent.is_none() {
                     return Err(MatrixError::forbidden("You may not know of this room, or there is none"));
                 }
@@ -108,19 +106,25 @@ impl<'c> Walk<'c> {
         }
     }
 
+    fn is_ahead(&self, room_id: &RoomId) -> bool {
+        self.ahead.iter().any(|(of, _)| of == room_id)
+    }
+
     /// Looks at a room, and at those that come next if it has no children.
     async fn look_ahead(&mut self, step: &Step, count: usize) -> Result<(), MatrixError> {
-        let mut names = BTreeSet::new();
-        let steps = std::iter::once(step).chain(self.steps.iter().rev()).filter(|step| {
-            !self.ahead.contains_key(&step.room_id)
-                && !self.seen.contains(&mark(&step.room_id))
-                && names.insert(&step.room_id)
-        });
-        let looks = try_each(ALL, steps.take(count.min(CONCURRENCY)), |step| async {
-            let looked = self.looker.look(&step.room_id, &step.via, &self.told).await?;
-            Ok::<_, MatrixError>((step.room_id.clone(), looked))
-        });
-        let looked = looks.await?;
+        let mut next: Vec<&Step> = Vec::new();
+        for step in std::iter::once(step).chain(self.steps.iter().rev()) {
+            if next.len() >= count.min(CONCURRENCY) {
+                break;
+            }
+            let is_known = self.is_ahead(&step.room_id) || self.seen.contains(&mark(&step.room_id));
+            if !is_known && !next.iter().any(|other| other.room_id == step.room_id) {
+                next.push(step);
+            }
+        }
+        let looked =
+            try_each(ALL, &next, |step| self.looker.look(&step.room_id, &step.via, &self.told)).await?;
+        let looked: Vec<_> = next.iter().map(|step| step.room_id.clone()).zip(looked).collect();
         self.ahead.extend(looked);
         Ok(())
     }
@@ -171,7 +175,7 @@ impl<'c> Walk<'c> {
     }
 }
 
-fn read_token(token: &str) -> Option<(Vec<OwnedRoomId>, BTreeSet<Mark>)> {
+fn read_token(token: &str) -> Option<(Vec<OwnedRoomId>, Vec<Mark>)> {
     let (way, seen) = token.split_once('.')?;
     let way = String::from_utf8(URL_SAFE_NO_PAD.decode(way).ok()?).ok()?;
     let way = way.split(' ').map(OwnedRoomId::try_from).collect::<Result<_, _>>().ok()?;
