@@ -8,6 +8,7 @@ use ruma::{
     exports::bytes::BufMut,
 };
 use selvedge_durable_objects::matrix_error::MatrixError;
+use selvedge_protocol::json::ObjectWriter;
 
 /// A finished answer.
 pub enum Answer {
@@ -75,6 +76,15 @@ pub fn from_error(error: &MatrixError) -> Answer {
 
 /// JSON that is passed on as an actor made it.
 pub struct Json(pub String);
+
+impl Json {
+    /// An object, written member by member: less to compile than a type for each answer that has a few of them.
+    pub fn object(write: impl FnOnce(&mut ObjectWriter)) -> Self {
+        let mut object = ObjectWriter::new();
+        write(&mut object);
+        Self(object.finish())
+    }
+}
 
 impl From<Box<serde_json::value::RawValue>> for Json {
     fn from(json: Box<serde_json::value::RawValue>) -> Self {

@@ -4,7 +4,7 @@ mod landing;
 
 use ruma::api::{
     client::discovery::{
-        discover_homeserver::{self, HomeserverInfo},
+        discover_homeserver,
         discover_support::{self, Contact, ContactRole},
         get_supported_versions,
     },
@@ -13,7 +13,7 @@ use ruma::api::{
 use selvedge_durable_objects::matrix_error::MatrixError;
 
 pub use self::landing::landing_page;
-use crate::{context::Ctx, extract::NoAuth};
+use crate::{answer::Json, context::Ctx, extract::NoAuth};
 
 /// Versions of the specification that this server speaks, oldest first.
 const VERSIONS: [&str; 27] = [
@@ -27,8 +27,9 @@ pub async fn get_supported_versions(
     _: Ctx,
     _: NoAuth,
     _: get_supported_versions::Request,
-) -> Result<get_supported_versions::Response, MatrixError> {
-    Ok(get_supported_versions::Response::new(VERSIONS.iter().map(|&version| version.to_owned()).collect()))
+) -> Result<Json, MatrixError> {
+    let versions = VERSIONS.iter().map(|version| format!("\"{version}\""));
+    Ok(Json::object(|answer| answer.array("versions", versions)))
 }
 
 /// Where clients reach this server: as configured, else as this request reached it.
@@ -36,13 +37,19 @@ pub fn client_base_url(ctx: &Ctx) -> String {
     ctx.config.public_base_url.clone().unwrap_or_else(|| ctx.peer.base_url.clone())
 }
 
+/// What tells clients where a server is.
+pub fn homeserver(base_url: &str) -> Json {
+    Json::object(|homeserver| homeserver.string("base_url", base_url))
+}
+
 /// `GET /.well-known/matrix/client` `[C-S §4.1]`
 pub async fn discover_homeserver(
     ctx: Ctx,
     _: NoAuth,
     _: discover_homeserver::Request,
-) -> Result<discover_homeserver::Response, MatrixError> {
-    Ok(discover_homeserver::Response::new(HomeserverInfo::new(client_base_url(&ctx))))
+) -> Result<Json, MatrixError> {
+    let homeserver = homeserver(&client_base_url(&ctx));
+    Ok(Json::object(|answer| answer.member("m.homeserver", &homeserver.0)))
 }
 
 /// `GET /.well-known/matrix/support` `[C-S §4.3]`

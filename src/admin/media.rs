@@ -10,16 +10,17 @@ use selvedge_durable_objects::{
         QuarantineMedia, RemoveMedia, Upload,
     },
 };
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{arguments, media_avatars};
+use super::{add, add_or_null, add_text, arguments, media_avatars};
 use crate::{answer::Json, context::Ctx, extract::ServerAdmin, media::id::Mxc, router::Incoming};
 
 /// `GET /_synapse/admin/v1/media/{serverName}/{mediaId}`
 pub async fn get(ctx: Ctx, _: ServerAdmin, incoming: Incoming) -> Result<Json, MatrixError> {
     let name = name(&incoming)?;
     let info = ctx.call(&(), &GetMediaInfo { name }).await?.ok_or_else(unknown)?;
-    Ok(Json(json!({"media_info": described(&ctx, &info)}).to_string()))
+    let described = described(&ctx, &info);
+    Ok(Json::object(|answer| answer.member("media_info", &described)))
 }
 
 /// `DELETE /_synapse/admin/v1/media/{serverName}/{mediaId}`
@@ -103,21 +104,23 @@ pub fn deleted(names: &[MediaName]) -> Json {
 }
 
 /// Content as Synapse describes it.
-pub fn described(ctx: &Ctx, info: &MediaInfo) -> Value {
+pub fn described(ctx: &Ctx, info: &MediaInfo) -> String {
     let own: &ServerName = ctx.server_name();
     let is_own = info.name.server == own;
-    json!({
-        "media_origin": (!is_own).then_some(&info.name.server),
-        "user_id": info.uploader.as_ref().map(|localpart| format!("@{localpart}:{own}")),
-        "media_id": info.name.media_id,
-        "media_type": info.content_type,
-        "media_length": info.bytes,
-        "upload_name": info.file_name,
-        "created_ts": info.created_ts,
-        "last_access_ts": info.last_access_ts,
-        "url_cache": null,
-        "quarantined_by": info.quarantined_by,
-        "authenticated": !info.is_open,
-        "safe_from_quarantine": is_own.then_some(info.is_protected),
-    })
+    let uploader = info.uploader.as_ref().map(|localpart| format!("@{localpart}:{own}"));
+    let described = Json::object(|described| {
+        add_text(described, "media_origin", (!is_own).then_some(info.name.server.as_str()));
+        add_text(described, "user_id", uploader.as_deref());
+        described.string("media_id", &info.name.media_id);
+        add_text(described, "media_type", info.content_type.as_deref());
+        add(described, "media_length", info.bytes);
+        add_text(described, "upload_name", info.file_name.as_deref());
+        add(described, "created_ts", info.created_ts);
+        add_or_null(described, "last_access_ts", info.last_access_ts);
+        add_text(described, "url_cache", None);
+        add_text(described, "quarantined_by", info.quarantined_by.as_deref());
+        add(described, "authenticated", !info.is_open);
+        add_or_null(described, "safe_from_quarantine", is_own.then_some(info.is_protected));
+    });
+    described.0
 }

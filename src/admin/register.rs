@@ -15,6 +15,7 @@ use sha1::Sha1;
 use crate::{
     answer::Json,
     client::registration::check_username,
+    client::session::add_login,
     context::Ctx,
     extract::NoAuth,
     router::Incoming,
@@ -113,10 +114,11 @@ pub async fn register(ctx: Ctx, _: NoAuth, incoming: Incoming) -> Result<Json, M
         login: (!request.inhibit_login).then_some(login),
     };
     let registered = ctx.call(name.as_str(), &command).await?;
-    let mut answer = json!({"home_server": ctx.server_name(), "user_id": registered.user_id});
-    if let (Some(login), Some(answer)) = (registered.login, answer.as_object_mut()) {
-        answer.insert("access_token".to_owned(), login.access_token.into());
-        answer.insert("device_id".to_owned(), login.device_id.as_str().into());
-    }
-    Ok(Json(answer.to_string()))
+    Ok(Json::object(|answer| {
+        answer.string("home_server", ctx.server_name().as_str());
+        answer.string("user_id", registered.user_id.as_str());
+        if let Some(login) = &registered.login {
+            add_login(answer, login);
+        }
+    }))
 }

@@ -1,12 +1,13 @@
 //! What users reported: events by the paths of Synapse's admin API, users and rooms by paths like them.
 
+use ruma::{EventId, RoomId, UserId};
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
-    rpc::directory::{DeleteReport, GetReport, KeptReport, ListReports, Report, ReportKind},
+    rpc::directory::{DeleteReport, GetReport, KeptReport, ListReports, ReportKind},
 };
-use serde_json::{Map, Value, json};
+use selvedge_protocol::json::ObjectWriter;
 
-use super::{number, query};
+use super::{add, add_text, number, query};
 use crate::{answer::Json, context::Ctx, extract::ServerAdmin, router::Incoming};
 
 /// How many reports a page has at most, and when nothing is said.
@@ -54,25 +55,24 @@ async fn list(
     };
     let page = ctx.call(&(), &command).await?;
     let end = from.saturating_add(page.reports.len().try_into().unwrap_or(u64::MAX));
-    let mut answer = Map::new();
-    answer.insert(member.to_owned(), page.reports.into_iter().map(shown).collect());
-    if end < page.total && limit > 0 {
-        answer.insert("next_token".to_owned(), end.into());
-    }
-    answer.insert("total".to_owned(), page.total.into());
-    Ok(Json(Value::Object(answer).to_string()))
+    Ok(Json::object(|answer| {
+        answer.array(member, page.reports.iter().map(|kept| shown(kept).finish()));
+        if end < page.total && limit > 0 {
+            add(answer, "next_token", end);
+        }
+        add(answer, "total", page.total);
+    }))
 }
 
 /// `GET /_synapse/admin/v1/{kind}_reports/{reportId}`
 pub async fn get(ctx: Ctx, _: ServerAdmin, incoming: Incoming) -> Result<Json, MatrixError> {
     let (kind, id) = named(&incoming)?;
     let kept = ctx.call(&(), &GetReport { kind, id }).await?;
-    let event = kept.report.event.clone();
-    let mut answer = shown(kept);
-    if let (Some(answer), Some(event)) = (answer.as_object_mut(), event) {
-        answer.insert("event_json".to_owned(), serde_json::from_str(event.get())?);
+    let mut answer = shown(&kept);
+    if let Some(event) = &kept.report.event {
+        answer.member("event_json", event.get());
     }
-    Ok(Json(answer.to_string()))
+    Ok(Json(answer.finish()))
 }
 
 /// `DELETE /_synapse/admin/v1/{kind}_reports/{reportId}`
@@ -98,24 +98,26 @@ fn named(incoming: &Incoming) -> Result<(ReportKind, u64), MatrixError> {
 }
 
 /// A report as administrators see it.
-fn shown(kept: KeptReport) -> Value {
-    let KeptReport { id, received_ts, report } = kept;
-    let Report { kind, reporter, reason, room_id, event_id, reported, room_name, canonical_alias, .. } =
-        report;
-    match kind {
-        // Clients give no score any more.
-        ReportKind::Event => json!({
-            "id": id, "received_ts": received_ts, "user_id": reporter, "reason": reason, "score": null,
-            "event_id": event_id, "sender": reported, "room_id": room_id, "name": room_name,
-            "canonical_alias": canonical_alias,
-        }),
-        ReportKind::Room => json!({
-            "id": id, "received_ts": received_ts, "user_id": reporter, "reason": reason,
-            "room_id": room_id, "name": room_name, "canonical_alias": canonical_alias,
-        }),
-        ReportKind::User => json!({
-            "id": id, "received_ts": received_ts, "user_id": reporter, "reason": reason,
-            "target_user_id": reported,
-        }),
+fn shown(kept: &KeptReport) -> ObjectWriter {
+    let report = &kept.report;
+    let reported = report.reported.as_deref().map(UserId::as_str);
+    let mut shown = ObjectWriter::new();
+    add(&mut shown, "id", kept.id);
+    add(&mut shown, "received_ts", kept.received_ts);
+    shown.string("user_id", report.reporter.as_str());
+    add_text(&mut shown, "reason", report.reason.as_deref());
+    if report.kind == ReportKind::User {
+        add_text(&mut shown, "target_user_id", reported);
+        return shown;
     }
+    if report.kind == ReportKind::Event {
+        // Clients give no score any more.
+        add_text(&mut shown, "score", None);
+        add_text(&mut shown, "event_id", report.event_id.as_deref().map(EventId::as_str));
+        add_text(&mut shown, "sender", reported);
+    }
+    add_text(&mut shown, "room_id", report.room_id.as_deref().map(RoomId::as_str));
+    add_text(&mut shown, "name", report.room_name.as_deref());
+    add_text(&mut shown, "canonical_alias", report.canonical_alias.as_deref());
+    shown
 }

@@ -13,7 +13,7 @@ use selvedge_durable_objects::{
 };
 use serde_json::{Value, json};
 
-use super::{arguments, media};
+use super::{add, add_text, arguments, media};
 use crate::{answer::Json, context::Ctx, extract::ServerAdmin, router::Incoming};
 
 /// How long a page is unless the request says.
@@ -36,8 +36,8 @@ const ORDERS: [(&str, UploadOrder); 8] = [
 /// `GET /_synapse/admin/v1/users/{userId}/media?from=&limit=&order_by=&dir=`
 pub async fn list(ctx: Ctx, _: ServerAdmin, incoming: Incoming) -> Result<Json, MatrixError> {
     let (uploads, from) = page(&ctx, &incoming).await?;
-    let media: Vec<Value> = uploads.media.iter().map(|info| media::described(&ctx, info)).collect();
-    Ok(paged(json!({"media": media, "total": uploads.total}), from, media.len(), uploads.total))
+    let media = uploads.media.iter().map(|info| media::described(&ctx, info)).collect();
+    Ok(paged("media", media, from, uploads.total))
 }
 
 /// `DELETE /_synapse/admin/v1/users/{userId}/media?from=&limit=&order_by=&dir=`: what the list would show.
@@ -138,8 +138,8 @@ pub async fn statistics(ctx: Ctx, _: ServerAdmin, incoming: Incoming) -> Result<
         let count = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         users = users.into_iter().skip(count(from)).take(count(limit)).collect();
     }
-    let users: Vec<Value> = users.iter().map(|user| user.json(&ctx)).collect();
-    Ok(paged(json!({"users": users, "total": total}), from, users.len(), total))
+    let users = users.iter().map(|user| user.json(&ctx)).collect();
+    Ok(paged("users", users, from, total))
 }
 
 /// Adds the name that a user goes by; without one when the account is gone.
@@ -156,25 +156,27 @@ impl Sum {
         holds(&self.of.uploader) || self.display_name.as_deref().is_some_and(holds)
     }
 
-    fn json(&self, ctx: &Ctx) -> Value {
+    fn json(&self, ctx: &Ctx) -> String {
         let UploadSum { uploader, count, bytes } = &self.of;
-        json!({
-            "user_id": format!("@{uploader}:{}", ctx.server_name()),
-            "displayname": self.display_name,
-            "media_count": count,
-            "media_length": bytes,
-        })
+        let json = Json::object(|sum| {
+            sum.string("user_id", &format!("@{uploader}:{}", ctx.server_name()));
+            add_text(sum, "displayname", self.display_name.as_deref());
+            add(sum, "media_count", count);
+            add(sum, "media_length", bytes);
+        });
+        json.0
     }
 }
 
-/// Adds where the next page begins, if there is one.
-fn paged(mut answer: Value, from: u64, shown: usize, total: u64) -> Json {
-    let next = from.saturating_add(u64::try_from(shown).unwrap_or(u64::MAX));
-    if shown > 0
-        && next < total
-        && let Some(answer) = answer.as_object_mut()
-    {
-        answer.insert("next_token".to_owned(), next.into());
-    }
-    Json(answer.to_string())
+/// A page, and where the next one begins, if there is one.
+fn paged(name: &str, shown: Vec<String>, from: u64, total: u64) -> Json {
+    let next = from.saturating_add(u64::try_from(shown.len()).unwrap_or(u64::MAX));
+    let has_next = !shown.is_empty() && next < total;
+    Json::object(|answer| {
+        answer.array(name, shown);
+        add(answer, "total", total);
+        if has_next {
+            add(answer, "next_token", next);
+        }
+    })
 }

@@ -12,12 +12,12 @@ use selvedge_durable_objects::{
     },
 };
 use serde::{Deserialize, Deserializer};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::body;
+use super::{add, body};
 use crate::{
     answer::{Json, JsonWithStatus},
-    client::registration::check_username,
+    client::{account::third_party_id, registration::check_username},
     context::Ctx,
     extract::ServerAdmin,
     router::Incoming,
@@ -65,7 +65,7 @@ fn named(ctx: &Ctx, incoming: &Incoming) -> Result<OwnedUserId, MatrixError> {
 /// `GET /_synapse/admin/v2/users/{userId}`
 pub async fn get(ctx: Ctx, _: ServerAdmin, incoming: Incoming) -> Result<Json, MatrixError> {
     let user_id = named(&ctx, &incoming)?;
-    Ok(Json(shown(&ctx, &user_id).await?.to_string()))
+    Ok(Json(shown(&ctx, &user_id).await?))
 }
 
 /// `PUT /_synapse/admin/v2/users/{userId}`: changes an account, or makes it (201).
@@ -84,7 +84,7 @@ pub async fn put(ctx: Ctx, _: ServerAdmin, incoming: Incoming) -> Result<JsonWit
     }
     apply(&ctx, &user_id, changes).await?;
     let status = if is_new { 201 } else { 200 };
-    Ok(JsonWithStatus { status, json: shown(&ctx, &user_id).await?.to_string() })
+    Ok(JsonWithStatus { status, json: shown(&ctx, &user_id).await? })
 }
 
 fn canonical(addresses: Vec<Address>) -> Result<Vec<ThirdPartyId>, MatrixError> {
@@ -151,29 +151,24 @@ async fn apply(ctx: &Ctx, user_id: &UserId, changes: Changes) -> Result<(), Matr
     Ok(())
 }
 
-async fn shown(ctx: &Ctx, user_id: &UserId) -> Result<Value, MatrixError> {
+async fn shown(ctx: &Ctx, user_id: &UserId) -> Result<String, MatrixError> {
     let account = ctx.call(user_id.localpart(), &GetAccount {}).await?;
     let account = account.ok_or_else(|| MatrixError::not_found("User not found"))?;
     let profile = ctx.call(user_id.localpart(), &GetProfile {}).await?;
     let addresses = ctx.call(&(), &ListThirdPartyIds { user_id: user_id.to_owned() }).await?;
-    let addresses: Vec<Value> = addresses
-        .into_iter()
-        .map(|kept| {
-            json!({"medium": kept.id.medium, "address": kept.id.address,
-                "added_at": kept.added_ts, "validated_at": kept.added_ts})
-        })
-        .collect();
-    Ok(json!({
-        "name": user_id,
-        "displayname": profile.get("displayname"),
-        "avatar_url": profile.get("avatar_url"),
-        "threepids": addresses,
-        "is_guest": account.kind == AccountKind::Guest,
-        "admin": account.is_admin,
-        "deactivated": account.is_deactivated,
-        "locked": account.is_locked,
-        "suspended": account.is_suspended,
-        "creation_ts": account.created_ts / 1000,
-        "external_ids": [],
-    }))
+    let of_profile = |field: &str| profile.get(field).map_or_else(|| "null".to_owned(), Value::to_string);
+    let shown = Json::object(|shown| {
+        shown.string("name", user_id.as_str());
+        shown.member("displayname", &of_profile("displayname"));
+        shown.member("avatar_url", &of_profile("avatar_url"));
+        shown.array("threepids", addresses.iter().map(third_party_id));
+        add(shown, "is_guest", account.kind == AccountKind::Guest);
+        add(shown, "admin", account.is_admin);
+        add(shown, "deactivated", account.is_deactivated);
+        add(shown, "locked", account.is_locked);
+        add(shown, "suspended", account.is_suspended);
+        add(shown, "creation_ts", account.created_ts / 1000);
+        shown.member("external_ids", "[]");
+    });
+    Ok(shown.0)
 }

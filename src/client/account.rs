@@ -1,25 +1,18 @@
 //! Account management `[C-S §5.7.4]` and contact information `[C-S §5.7.6]`, which administrators of this
 //! server enter.
 
-use std::time::Duration;
-
-use ruma::{
-    MilliSecondsSinceUnixEpoch, UInt,
-    api::{
-        client::account::{
-            ThirdPartyIdRemovalStatus, change_password::v3 as change_password, deactivate::v3 as deactivate,
-            delete_3pid::v3 as delete_3pid, get_3pids::v3 as get_3pids,
-            request_openid_token::v3 as request_openid_token, unbind_3pid::v3 as unbind_3pid,
-        },
-        error::ErrorCode,
+use ruma::api::{
+    client::account::{
+        ThirdPartyIdRemovalStatus, change_password::v3 as change_password, deactivate::v3 as deactivate,
+        delete_3pid::v3 as delete_3pid, get_3pids::v3 as get_3pids,
+        request_openid_token::v3 as request_openid_token, unbind_3pid::v3 as unbind_3pid,
     },
-    authentication::TokenType,
-    thirdparty::ThirdPartyIdentifierInit,
+    error::ErrorCode,
 };
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::{
-        directory::{ListThirdPartyIds, SetThirdPartyIds, ThirdPartyId},
+        directory::{KeptThirdPartyId, ListThirdPartyIds, SetThirdPartyIds, ThirdPartyId},
         user::{ChangePassword, DeactivateAccount, IssueOpenIdToken},
     },
 };
@@ -60,18 +53,21 @@ pub async fn deactivate(
 }
 
 /// `GET /_matrix/client/v3/account/3pid`
-pub async fn get_3pids(
-    ctx: Ctx,
-    auth: ClientAuth,
-    _: get_3pids::Request,
-) -> Result<get_3pids::Response, MatrixError> {
+pub async fn get_3pids(ctx: Ctx, auth: ClientAuth, _: get_3pids::Request) -> Result<Json, MatrixError> {
     let ids = ctx.call(&(), &ListThirdPartyIds { user_id: auth.user_id }).await?;
-    let ids = ids.into_iter().map(|kept| {
-        let added_at = MilliSecondsSinceUnixEpoch(UInt::try_from(kept.added_ts).unwrap_or(UInt::MAX));
-        let (medium, address) = (kept.id.medium.into(), kept.id.address);
-        ThirdPartyIdentifierInit { address, medium, validated_at: added_at, added_at }.into()
+    Ok(Json::object(|answer| answer.array("threepids", ids.iter().map(third_party_id))))
+}
+
+/// An address as its user sees it.
+pub fn third_party_id(kept: &KeptThirdPartyId) -> String {
+    let added_at = kept.added_ts.to_string();
+    let id = Json::object(|id| {
+        id.string("medium", &kept.id.medium);
+        id.string("address", &kept.id.address);
+        id.member("added_at", &added_at);
+        id.member("validated_at", &added_at);
     });
-    Ok(get_3pids::Response::new(ids.collect()))
+    id.0
 }
 
 /// `POST /_matrix/client/v3/account/3pid/delete`: not for an address that administrators hold.
@@ -120,10 +116,14 @@ pub async fn request_openid_token(
     ctx: Ctx,
     auth: ClientAuth,
     request: request_openid_token::Request,
-) -> Result<request_openid_token::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     auth.check_is(&request.user_id)?;
     let issued = ctx.call(auth.localpart(), &IssueOpenIdToken {}).await?;
-    let lifetime = Duration::from_millis(issued.expires_in_ms);
-    let server = ctx.server_name().to_owned();
-    Ok(request_openid_token::Response::new(issued.token, TokenType::Bearer, server, lifetime))
+    Ok(Json::object(|answer| {
+        answer.string("access_token", &issued.token);
+        answer.string("token_type", "Bearer");
+        answer.string("matrix_server_name", ctx.server_name().as_str());
+        // In seconds.
+        answer.member("expires_in", &issued.expires_in_ms.div_euclid(1000).to_string());
+    }))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ruma::{
     OwnedRoomId, UInt,
     api::client::backup::{
-        RoomKeyBackup, add_backup_keys::v3 as add_backup_keys,
+        KeyBackupData, add_backup_keys::v3 as add_backup_keys,
         add_backup_keys_for_room::v3 as add_backup_keys_for_room,
         add_backup_keys_for_session::v3 as add_backup_keys_for_session,
         create_backup_version::v3 as create_backup_version, delete_backup_keys::v3 as delete_backup_keys,
@@ -17,6 +17,7 @@ use ruma::{
         get_latest_backup_info::v3 as get_latest_backup_info,
         update_backup_version::v3 as update_backup_version,
     },
+    serde::Raw,
 };
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
@@ -26,7 +27,9 @@ use selvedge_durable_objects::{
     },
 };
 
-use crate::{context::Ctx, extract::ClientAuth};
+use selvedge_protocol::json::ObjectWriter;
+
+use crate::{answer::Json, context::Ctx, extract::ClientAuth};
 
 /// How much of a body with keys is accepted, in bytes.
 pub const BODY_LIMIT: usize = 16 << 20;
@@ -40,9 +43,9 @@ pub async fn create_backup_version(
     ctx: Ctx,
     auth: ClientAuth,
     request: create_backup_version::Request,
-) -> Result<create_backup_version::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let version = ctx.call(auth.localpart(), &CreateBackup { algorithm: request.algorithm }).await?;
-    Ok(create_backup_version::Response::new(version))
+    Ok(Json::object(|answer| answer.string("version", &version)))
 }
 
 /// `GET /_matrix/client/v3/room_keys/version`
@@ -88,13 +91,16 @@ pub async fn delete_backup_version(
     Ok(delete_backup_version::Response::new())
 }
 
-async fn add(
-    ctx: &Ctx,
-    auth: &ClientAuth,
-    version: String,
-    keys: BackedUpKeys,
-) -> Result<BackupState, MatrixError> {
-    ctx.call(auth.localpart(), &AddBackupKeys { version, keys }).await
+async fn add(ctx: &Ctx, auth: &ClientAuth, version: String, keys: BackedUpKeys) -> Result<Json, MatrixError> {
+    ctx.call(auth.localpart(), &AddBackupKeys { version, keys }).await.map(counted)
+}
+
+/// What the keys of a version are now.
+fn counted(state: BackupState) -> Json {
+    Json::object(|answer| {
+        answer.string("etag", &state.etag);
+        answer.member("count", &state.count.to_string());
+    })
 }
 
 /// `PUT /_matrix/client/v3/room_keys/keys`
@@ -102,10 +108,9 @@ pub async fn add_backup_keys(
     ctx: Ctx,
     auth: ClientAuth,
     request: add_backup_keys::Request,
-) -> Result<add_backup_keys::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let rooms = request.rooms.into_iter().map(|(room_id, room)| (room_id, room.sessions));
-    let state = add(&ctx, &auth, request.version, rooms.collect()).await?;
-    Ok(add_backup_keys::Response::new(state.etag, number(state.count)))
+    add(&ctx, &auth, request.version, rooms.collect()).await
 }
 
 /// `PUT /_matrix/client/v3/room_keys/keys/{roomId}`
@@ -113,10 +118,9 @@ pub async fn add_backup_keys_for_room(
     ctx: Ctx,
     auth: ClientAuth,
     request: add_backup_keys_for_room::Request,
-) -> Result<add_backup_keys_for_room::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let keys = BTreeMap::from([(request.room_id, request.sessions)]);
-    let state = add(&ctx, &auth, request.version, keys).await?;
-    Ok(add_backup_keys_for_room::Response::new(state.etag, number(state.count)))
+    add(&ctx, &auth, request.version, keys).await
 }
 
 /// `PUT /_matrix/client/v3/room_keys/keys/{roomId}/{sessionId}`
@@ -124,11 +128,10 @@ pub async fn add_backup_keys_for_session(
     ctx: Ctx,
     auth: ClientAuth,
     request: add_backup_keys_for_session::Request,
-) -> Result<add_backup_keys_for_session::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let sessions = BTreeMap::from([(request.session_id, request.session_data)]);
     let keys = BTreeMap::from([(request.room_id, sessions)]);
-    let state = add(&ctx, &auth, request.version, keys).await?;
-    Ok(add_backup_keys_for_session::Response::new(state.etag, number(state.count)))
+    add(&ctx, &auth, request.version, keys).await
 }
 
 fn which(version: String, room_id: Option<OwnedRoomId>, session_id: Option<String>) -> WhichKeys {
@@ -140,11 +143,24 @@ pub async fn get_backup_keys(
     ctx: Ctx,
     auth: ClientAuth,
     request: get_backup_keys::Request,
-) -> Result<get_backup_keys::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let command = GetBackupKeys { which: which(request.version, None, None) };
     let rooms = ctx.call(auth.localpart(), &command).await?;
-    let rooms = rooms.into_iter().map(|(room_id, sessions)| (room_id, RoomKeyBackup::new(sessions)));
-    Ok(get_backup_keys::Response::new(rooms.collect()))
+    let mut keys = ObjectWriter::new();
+    for (room_id, sessions) in &rooms {
+        keys.named(room_id.as_str(), &of_room(sessions).0);
+    }
+    let keys = keys.finish();
+    Ok(Json::object(|answer| answer.member("rooms", &keys)))
+}
+
+fn of_room(sessions: &BTreeMap<String, Raw<KeyBackupData>>) -> Json {
+    let mut keys = ObjectWriter::new();
+    for (session_id, key) in sessions {
+        keys.named(session_id, key.json().get());
+    }
+    let keys = keys.finish();
+    Json::object(|room| room.member("sessions", &keys))
 }
 
 /// `GET /_matrix/client/v3/room_keys/keys/{roomId}`
@@ -152,10 +168,10 @@ pub async fn get_backup_keys_for_room(
     ctx: Ctx,
     auth: ClientAuth,
     request: get_backup_keys_for_room::Request,
-) -> Result<get_backup_keys_for_room::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let command = GetBackupKeys { which: which(request.version, Some(request.room_id.clone()), None) };
     let mut rooms = ctx.call(auth.localpart(), &command).await?;
-    Ok(get_backup_keys_for_room::Response::new(rooms.remove(&request.room_id).unwrap_or_default()))
+    Ok(of_room(&rooms.remove(&request.room_id).unwrap_or_default()))
 }
 
 /// `GET /_matrix/client/v3/room_keys/keys/{roomId}/{sessionId}`
@@ -163,17 +179,17 @@ pub async fn get_backup_keys_for_session(
     ctx: Ctx,
     auth: ClientAuth,
     request: get_backup_keys_for_session::Request,
-) -> Result<get_backup_keys_for_session::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let session_id = request.session_id;
     let which = which(request.version, Some(request.room_id.clone()), Some(session_id.clone()));
     let mut rooms = ctx.call(auth.localpart(), &GetBackupKeys { which }).await?;
     let key = rooms.remove(&request.room_id).and_then(|mut sessions| sessions.remove(&session_id));
     let key = key.ok_or_else(|| MatrixError::not_found("The backup has no such key"))?;
-    Ok(get_backup_keys_for_session::Response::new(key))
+    Ok(Json(key.json().get().to_owned()))
 }
 
-async fn delete(ctx: &Ctx, auth: &ClientAuth, which: WhichKeys) -> Result<BackupState, MatrixError> {
-    ctx.call(auth.localpart(), &DeleteBackupKeys { which }).await
+async fn delete(ctx: &Ctx, auth: &ClientAuth, which: WhichKeys) -> Result<Json, MatrixError> {
+    ctx.call(auth.localpart(), &DeleteBackupKeys { which }).await.map(counted)
 }
 
 /// `DELETE /_matrix/client/v3/room_keys/keys`
@@ -181,9 +197,8 @@ pub async fn delete_backup_keys(
     ctx: Ctx,
     auth: ClientAuth,
     request: delete_backup_keys::Request,
-) -> Result<delete_backup_keys::Response, MatrixError> {
-    let state = delete(&ctx, &auth, which(request.version, None, None)).await?;
-    Ok(delete_backup_keys::Response::new(state.etag, number(state.count)))
+) -> Result<Json, MatrixError> {
+    delete(&ctx, &auth, which(request.version, None, None)).await
 }
 
 /// `DELETE /_matrix/client/v3/room_keys/keys/{roomId}`
@@ -191,9 +206,8 @@ pub async fn delete_backup_keys_for_room(
     ctx: Ctx,
     auth: ClientAuth,
     request: delete_backup_keys_for_room::Request,
-) -> Result<delete_backup_keys_for_room::Response, MatrixError> {
-    let state = delete(&ctx, &auth, which(request.version, Some(request.room_id), None)).await?;
-    Ok(delete_backup_keys_for_room::Response::new(state.etag, number(state.count)))
+) -> Result<Json, MatrixError> {
+    delete(&ctx, &auth, which(request.version, Some(request.room_id), None)).await
 }
 
 /// `DELETE /_matrix/client/v3/room_keys/keys/{roomId}/{sessionId}`
@@ -201,8 +215,7 @@ pub async fn delete_backup_keys_for_session(
     ctx: Ctx,
     auth: ClientAuth,
     request: delete_backup_keys_for_session::Request,
-) -> Result<delete_backup_keys_for_session::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let which = which(request.version, Some(request.room_id), Some(request.session_id));
-    let state = delete(&ctx, &auth, which).await?;
-    Ok(delete_backup_keys_for_session::Response::new(state.etag, number(state.count)))
+    delete(&ctx, &auth, which).await
 }

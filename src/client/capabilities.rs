@@ -3,7 +3,6 @@
 use ruma::api::client::discovery::get_capabilities::v3 as get_capabilities;
 use selvedge_durable_objects::matrix_error::MatrixError;
 use selvedge_protocol::room_version;
-use serde_json::{Map, Value, json};
 
 use crate::{answer::Json, context::Ctx, extract::GuestsToo};
 
@@ -14,25 +13,30 @@ pub async fn get_capabilities(
     GuestsToo(auth): GuestsToo,
     _: get_capabilities::Request,
 ) -> Result<Json, MatrixError> {
-    let versions: Map<String, Value> =
-        room_version::SUPPORTED.iter().map(|version| (version.to_string(), "stable".into())).collect();
-    let own = !auth.is_guest;
-    let mut profile_fields = json!({"enabled": true});
-    if auth.is_guest {
-        profile_fields = json!({"enabled": true, "allowed": ["displayname"]});
-    }
-    let mut capabilities = json!({
-        "m.change_password": {"enabled": own},
-        "m.forget_forced_upon_leave": {"enabled": ctx.config.forget_left_rooms},
-        "m.room_versions": {"default": ctx.config.default_room_version, "available": versions},
-        "m.set_displayname": {"enabled": true},
-        "m.set_avatar_url": {"enabled": own},
-        "m.profile_fields": profile_fields,
-        "m.3pid_changes": {"enabled": false},
-        "m.get_login_token": {"enabled": own},
+    let available = Json::object(|available| {
+        for version in &room_version::SUPPORTED {
+            available.string(version.as_str(), "stable");
+        }
     });
-    if let Some(all) = capabilities.as_object_mut().filter(|_| auth.is_admin) {
-        all.insert("m.account_moderation".to_owned(), json!({"suspend": true, "lock": true}));
-    }
-    Ok(Json(json!({"capabilities": capabilities}).to_string()))
+    let versions = Json::object(|versions| {
+        versions.string("default", ctx.config.default_room_version.as_str());
+        versions.member("available", &available.0);
+    });
+    let enabled = |is_enabled| if is_enabled { r#"{"enabled":true}"# } else { r#"{"enabled":false}"# };
+    let own = enabled(!auth.is_guest);
+    let of_guests = r#"{"enabled":true,"allowed":["displayname"]}"#;
+    let capabilities = Json::object(|all| {
+        all.member("m.change_password", own);
+        all.member("m.forget_forced_upon_leave", enabled(ctx.config.forget_left_rooms));
+        all.member("m.room_versions", &versions.0);
+        all.member("m.set_displayname", enabled(true));
+        all.member("m.set_avatar_url", own);
+        all.member("m.profile_fields", if auth.is_guest { of_guests } else { enabled(true) });
+        all.member("m.3pid_changes", enabled(false));
+        all.member("m.get_login_token", own);
+        if auth.is_admin {
+            all.member("m.account_moderation", r#"{"suspend":true,"lock":true}"#);
+        }
+    });
+    Ok(Json::object(|answer| answer.member("capabilities", &capabilities.0)))
 }

@@ -8,7 +8,7 @@ mod signing;
 use std::{pin::pin, time::Duration};
 
 use futures_util::future::{Either, select};
-use ruma::{UInt, api::client::keys::upload_keys::v3 as upload_keys};
+use ruma::api::client::keys::upload_keys::v3 as upload_keys;
 use selvedge_durable_objects::{matrix_error::MatrixError, rpc::user::UploadKeys};
 use serde_json::{Value, json};
 
@@ -18,7 +18,7 @@ pub use self::{
     query::get_keys,
     signing::{upload_signatures, upload_signing_keys},
 };
-use crate::{context::Ctx, extract::GuestsToo};
+use crate::{answer::Json, context::Ctx, extract::GuestsToo};
 
 /// How many users one request may ask about.
 const MAX_USERS: usize = 10_000;
@@ -32,16 +32,15 @@ pub async fn upload_keys(
     ctx: Ctx,
     GuestsToo(auth): GuestsToo,
     request: upload_keys::Request,
-) -> Result<upload_keys::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let command = UploadKeys {
         device_id: auth.device_id.clone(),
         device_keys: request.device_keys,
         one_time_keys: request.one_time_keys,
         fallback_keys: request.fallback_keys,
     };
-    let counts = ctx.call(auth.localpart(), &command).await?;
-    let counts = counts.into_iter().map(|(kind, count)| (kind, UInt::new(count).unwrap_or_default()));
-    Ok(upload_keys::Response::new(counts.collect()))
+    let counts = serde_json::to_string(&ctx.call(auth.localpart(), &command).await?)?;
+    Ok(Json::object(|answer| answer.member("one_time_key_counts", &counts)))
 }
 
 /// How long to wait for other servers, in milliseconds.

@@ -1,14 +1,10 @@
 //! Server administration by clients: locking, suspending, and looking a user up `[C-S §5.6, §11.20]`.
 
-use std::collections::BTreeMap;
-
 use ruma::{
-    MilliSecondsSinceUnixEpoch, UInt, UserId,
+    UserId,
     api::client::admin::{
-        get_user_info::v3::{self as get_user_info, ConnectionInfo, DeviceInfo, SessionInfo},
-        is_user_locked::v1 as is_user_locked,
-        is_user_suspended::v1 as is_user_suspended,
-        lock_user::v1 as lock_user,
+        get_user_info::v3 as get_user_info, is_user_locked::v1 as is_user_locked,
+        is_user_suspended::v1 as is_user_suspended, lock_user::v1 as lock_user,
         suspend_user::v1 as suspend_user,
     },
 };
@@ -16,8 +12,10 @@ use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::user::{Device, GetModeration, ListDevices, Moderate},
 };
+use selvedge_protocol::json::ObjectWriter;
 
 use crate::{
+    answer::Json,
     context::Ctx,
     extract::{ClientAuth, ServerAdmin},
 };
@@ -77,25 +75,30 @@ pub async fn get_user_info(
     ctx: Ctx,
     auth: ClientAuth,
     request: get_user_info::Request,
-) -> Result<get_user_info::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     if !auth.is_admin {
         auth.check_is(&request.user_id)?;
     }
     let devices = ctx.call(local(&ctx, &request.user_id)?, &ListDevices {}).await?;
-    let mut response = get_user_info::Response::new();
-    response.user_id = Some(request.user_id);
-    response.devices = devices.into_iter().map(info).collect::<BTreeMap<_, _>>();
-    Ok(response)
+    let mut infos = ObjectWriter::new();
+    for device in &devices {
+        infos.named(device.device_id.as_str(), &info(device).0);
+    }
+    let infos = infos.finish();
+    Ok(Json::object(|answer| {
+        answer.string("user_id", request.user_id.as_str());
+        if !devices.is_empty() {
+            answer.member("devices", &infos);
+        }
+    }))
 }
 
-fn info(device: Device) -> (String, DeviceInfo) {
-    let mut connection = ConnectionInfo::new();
-    connection.ip = Some(device.last_seen_ip);
-    connection.last_seen = UInt::new(device.last_seen_ts).map(MilliSecondsSinceUnixEpoch);
-    connection.user_agent = Some(device.last_user_agent);
-    let mut session = SessionInfo::new();
-    session.connections = vec![connection];
-    let mut info = DeviceInfo::new();
-    info.sessions = vec![session];
-    (device.device_id.to_string(), info)
+fn info(device: &Device) -> Json {
+    let connection = Json::object(|connection| {
+        connection.string("ip", &device.last_seen_ip);
+        connection.member("last_seen", &device.last_seen_ts.to_string());
+        connection.string("user_agent", &device.last_user_agent);
+    });
+    let session = Json::object(|session| session.array("connections", [connection.0]));
+    Json::object(|info| info.array("sessions", [session.0]))
 }

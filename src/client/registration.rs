@@ -22,10 +22,9 @@ use selvedge_durable_objects::{
     user_token::{TokenKind, TokenRef},
 };
 
-use serde_json::json;
-
 use crate::{
     answer::Json,
+    client::session::add_login,
     context::Ctx,
     extract::NoAuth,
     throttle::{self, Limit},
@@ -126,16 +125,12 @@ fn new_login(ctx: &Ctx, request: &register::Request) -> NewLogin {
 
 /// ruma's response would say `"device_id": null` where nobody was logged in.
 fn response(registered: Registered) -> Json {
-    let mut body = json!({"user_id": registered.user_id});
-    if let (Some(login), Some(body)) = (registered.login, body.as_object_mut()) {
-        body.insert("access_token".to_owned(), login.access_token.into());
-        body.insert("device_id".to_owned(), login.device_id.as_str().into());
-        if let (Some(token), Some(lifetime)) = (login.refresh_token, login.expires_in_ms) {
-            body.insert("refresh_token".to_owned(), token.into());
-            body.insert("expires_in_ms".to_owned(), lifetime.into());
+    Json::object(|answer| {
+        answer.string("user_id", registered.user_id.as_str());
+        if let Some(login) = &registered.login {
+            add_login(answer, login);
         }
-    }
-    Json(body.to_string())
+    })
 }
 
 fn closed() -> MatrixError {

@@ -1,14 +1,12 @@
 //! Log-in, log-out and access tokens `[C-S §5.4, §5.7.2]`.
 
-use std::time::Duration;
-
 use http::Request;
 use ruma::api::client::{
     account::whoami::v3 as whoami,
     session::{
         get_login_token::v1 as get_login_token,
-        get_login_types::v3::{self as get_login_types, LoginType, PasswordLoginType, TokenLoginType},
-        login::v3::{self as login, DiscoveryInfo, HomeserverInfo, LoginInfo},
+        get_login_types::v3 as get_login_types,
+        login::v3::{self as login, LoginInfo},
         logout::v3 as logout,
         logout_all::v3 as logout_all,
         refresh_token::v3 as refresh_token,
@@ -21,27 +19,25 @@ use selvedge_durable_objects::{
     },
     user_token::TokenKind,
 };
+use selvedge_protocol::json::ObjectWriter;
 use serde_json::{Value, json};
 
 use crate::{
+    answer::Json,
     context::Ctx,
+    discovery::homeserver,
     extract::{AccessToken, ClientAuth, FromRequest, GuestsToo, NoAuth},
     throttle::{self, Limit},
     uiaa::{local_part, local_user, prove_password},
 };
 
+/// What there is to log in with.
+const LOGIN_TYPES: &str =
+    r#"{"flows":[{"type":"m.login.password"},{"type":"m.login.token","get_login_token":true}]}"#;
+
 /// `GET /_matrix/client/v3/login`
-pub async fn get_login_types(
-    _: Ctx,
-    _: NoAuth,
-    _: get_login_types::Request,
-) -> Result<get_login_types::Response, MatrixError> {
-    let mut token = TokenLoginType::new();
-    token.get_login_token = true;
-    Ok(get_login_types::Response::new(vec![
-        LoginType::Password(PasswordLoginType::new()),
-        LoginType::Token(token),
-    ]))
+pub async fn get_login_types(_: Ctx, _: NoAuth, _: get_login_types::Request) -> Result<Json, MatrixError> {
+    Ok(Json(LOGIN_TYPES.to_owned()))
 }
 
 /// The body of a log-in has a type. ruma's request takes that for granted, so it is checked before.
@@ -61,7 +57,7 @@ impl FromRequest for TypedLogin {
 }
 
 /// `POST /_matrix/client/v3/login`
-pub async fn login(ctx: Ctx, _: TypedLogin, request: login::Request) -> Result<login::Response, MatrixError> {
+pub async fn login(ctx: Ctx, _: TypedLogin, request: login::Request) -> Result<Json, MatrixError> {
     throttle::charge(&ctx, Limit::LogIn)?;
     let new_login = NewLogin {
         device_id: request.device_id,
@@ -78,7 +74,14 @@ pub async fn login(ctx: Ctx, _: TypedLogin, request: login::Request) -> Result<l
         }
         _ => return Err(MatrixError::bad_request("Unknown log-in type")),
     };
-    Ok(login_response(&ctx, logged_in))
+    Ok(Json::object(|answer| {
+        answer.string("user_id", logged_in.user_id.as_str());
+        add_login(answer, &logged_in);
+        if let Some(url) = &ctx.config.public_base_url {
+            let homeserver = homeserver(url);
+            answer.member("well_known", &Json::object(|known| known.member("m.homeserver", &homeserver.0)).0);
+        }
+    }))
 }
 
 async fn log_in_with_password(
@@ -106,19 +109,29 @@ pub async fn get_login_token(
     ctx: Ctx,
     auth: ClientAuth,
     request: get_login_token::Request,
-) -> Result<get_login_token::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     prove_password(&ctx, &auth, "get_login_token", request.auth.as_ref()).await?;
     let issued = ctx.call(auth.localpart(), &IssueLoginToken {}).await?;
-    Ok(get_login_token::Response::new(Duration::from_millis(issued.expires_in_ms), issued.token))
+    Ok(Json::object(|answer| {
+        answer.member("expires_in_ms", &issued.expires_in_ms.to_string());
+        answer.string("login_token", &issued.token);
+    }))
 }
 
-fn login_response(ctx: &Ctx, logged_in: LoggedIn) -> login::Response {
-    let mut response = login::Response::new(logged_in.user_id, logged_in.access_token, logged_in.device_id);
-    response.refresh_token = logged_in.refresh_token;
-    response.expires_in = logged_in.expires_in_ms.map(Duration::from_millis);
-    response.well_known =
-        ctx.config.public_base_url.clone().map(|url| DiscoveryInfo::new(HomeserverInfo::new(url)));
-    response
+/// Writes the device and its tokens.
+pub fn add_login(answer: &mut ObjectWriter, login: &LoggedIn) {
+    answer.string("device_id", login.device_id.as_str());
+    add_tokens(answer, &login.access_token, login.refresh_token.as_deref(), login.expires_in_ms);
+}
+
+fn add_tokens(answer: &mut ObjectWriter, access: &str, refresh: Option<&str>, expires_in_ms: Option<u64>) {
+    answer.string("access_token", access);
+    if let Some(token) = refresh {
+        answer.string("refresh_token", token);
+    }
+    if let Some(lifetime) = expires_in_ms {
+        answer.member("expires_in_ms", &lifetime.to_string());
+    }
 }
 
 /// `POST /_matrix/client/v3/refresh`
@@ -126,15 +139,15 @@ pub async fn refresh_token(
     ctx: Ctx,
     _: NoAuth,
     request: refresh_token::Request,
-) -> Result<refresh_token::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     let token = TokenKind::Refresh.parse(&request.refresh_token).ok_or_else(|| {
         MatrixError::unknown_token("Unknown refresh token").with("soft_logout", json!(false))
     })?;
     let refreshed = ctx.call(token.localpart.as_str(), &RefreshTokens { token_hash: token.hash }).await?;
-    let mut response = refresh_token::Response::new(refreshed.access_token);
-    response.refresh_token = refreshed.refresh_token;
-    response.expires_in_ms = refreshed.expires_in_ms.map(Duration::from_millis);
-    Ok(response)
+    let refresh_token = refreshed.refresh_token.as_deref();
+    Ok(Json::object(|answer| {
+        add_tokens(answer, &refreshed.access_token, refresh_token, refreshed.expires_in_ms);
+    }))
 }
 
 /// `POST /_matrix/client/v3/logout`: also for a locked account, or an expired token.
@@ -162,12 +175,12 @@ async fn log_out(ctx: &Ctx, token: AccessToken, everywhere: bool) -> Result<(), 
 }
 
 /// `GET /_matrix/client/v3/account/whoami`
-pub async fn whoami(
-    _: Ctx,
-    GuestsToo(auth): GuestsToo,
-    _: whoami::Request,
-) -> Result<whoami::Response, MatrixError> {
-    let mut response = whoami::Response::new(auth.user_id, auth.is_guest);
-    response.device_id = Some(auth.device_id);
-    Ok(response)
+pub async fn whoami(_: Ctx, GuestsToo(auth): GuestsToo, _: whoami::Request) -> Result<Json, MatrixError> {
+    Ok(Json::object(|answer| {
+        answer.string("user_id", auth.user_id.as_str());
+        answer.string("device_id", auth.device_id.as_str());
+        if auth.is_guest {
+            answer.member("is_guest", "true");
+        }
+    }))
 }

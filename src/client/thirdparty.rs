@@ -6,12 +6,8 @@ use selvedge_durable_objects::matrix_error::MatrixError;
 use crate::{answer::Json, context::Ctx, extract::ClientAuth};
 
 /// `GET /_matrix/client/v3/thirdparty/protocols`
-pub async fn get_protocols(
-    _: Ctx,
-    _: ClientAuth,
-    _: get_protocols::Request,
-) -> Result<get_protocols::Response, MatrixError> {
-    Ok(get_protocols::Response::new(std::collections::BTreeMap::new()))
+pub async fn get_protocols(_: Ctx, _: ClientAuth, _: get_protocols::Request) -> Result<Json, MatrixError> {
+    Ok(Json("{}".to_owned()))
 }
 
 /// `GET /_matrix/client/v3/thirdparty/{protocol,location,user}/{protocol}`: there is no such protocol.
