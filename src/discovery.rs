@@ -3,11 +3,7 @@
 mod landing;
 
 use ruma::api::{
-    client::discovery::{
-        discover_homeserver,
-        discover_support::{self, Contact, ContactRole},
-        get_supported_versions,
-    },
+    client::discovery::{discover_homeserver, discover_support, get_supported_versions},
     federation::discovery::discover_homeserver as discover_federation,
 };
 use selvedge_durable_objects::matrix_error::MatrixError;
@@ -57,25 +53,24 @@ pub async fn discover_support(
     ctx: Ctx,
     _: NoAuth,
     _: discover_support::Request,
-) -> Result<discover_support::Response, MatrixError> {
-    let contact = ctx.config.support_contact.as_deref().map(|address| {
-        let mut contact = Contact::with_email_address(ContactRole::Admin, String::new());
-        match ruma::UserId::parse(address) {
-            Ok(user_id) => {
-                contact.email_address = None;
-                contact.matrix_id = Some(user_id);
-            }
-            Err(_) => contact.email_address = Some(address.to_owned()),
-        }
-        contact
-    });
-    let page = ctx.config.support_page.clone();
+) -> Result<Json, MatrixError> {
+    let (contact, page) = (ctx.config.support_contact.as_deref(), ctx.config.support_page.as_deref());
     if contact.is_none() && page.is_none() {
         return Err(MatrixError::not_found("This server names no contact"));
     }
-    let mut response = discover_support::Response::with_contacts(contact.into_iter().collect());
-    response.support_page = page;
-    Ok(response)
+    Ok(Json::object(|answer| {
+        if let Some(address) = contact {
+            let is_user = ruma::UserId::parse(address).is_ok();
+            let contact = Json::object(|contact| {
+                contact.string("role", "m.role.admin");
+                contact.string(if is_user { "matrix_id" } else { "email_address" }, address);
+            });
+            answer.array("contacts", [contact.0]);
+        }
+        if let Some(page) = page {
+            answer.string("support_page", page);
+        }
+    }))
 }
 
 /// `GET /.well-known/matrix/server` `[S-S §2.1]`: federation goes to where this request came in,

@@ -6,7 +6,7 @@
 mod routes;
 mod start;
 
-use std::{collections::BTreeMap, rc::Rc};
+use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
 use http::{Method, Request};
@@ -76,7 +76,8 @@ pub enum NoRoute {
 
 #[derive(Default)]
 struct Node {
-    fixed: BTreeMap<String, Node>,
+    /// In order.
+    fixed: Vec<(&'static str, Node)>,
     variable: Option<Box<Node>>,
     methods: Vec<(Method, Route)>,
 }
@@ -188,7 +189,13 @@ impl Router {
             node = if segment.starts_with('{') {
                 node.variable.get_or_insert_default()
             } else {
-                node.fixed.entry(segment.to_owned()).or_default()
+                let place = node.fixed.binary_search_by_key(&segment, |(known, _)| *known);
+                if let Err(place) = place {
+                    node.fixed.insert(place, (segment, Node::default()));
+                }
+                let (Ok(place) | Err(place)) = place;
+                let Some((_, next)) = node.fixed.get_mut(place) else { return };
+                next
             };
         }
         node.methods.push((method.clone(), Route { template, body_limit, action }));
@@ -229,8 +236,10 @@ fn descend<'n, 'p>(
         }
         return node.methods.iter().find(|(of, _)| of == method).map(|(_, route)| route);
     };
-    let fixed: Option<&'n Node> = node.fixed.get(segment);
-    if let Some(route) = fixed.and_then(|next| descend(next, rest, method, arguments, seen)) {
+    let fixed = node.fixed.binary_search_by_key(&segment, |(known, _)| *known).ok();
+    if let Some((_, next)) = fixed.and_then(|place| node.fixed.get(place))
+        && let Some(route) = descend(next, rest, method, arguments, seen)
+    {
         return Some(route);
     }
     let next = node.variable.as_deref()?;

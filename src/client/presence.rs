@@ -1,17 +1,12 @@
 //! Presence `[C-S §11.8]`.
 
-use std::time::Duration;
-
-use ruma::{
-    UInt,
-    api::client::presence::{get_presence::v3 as get_presence, set_presence::v3 as set_presence},
-};
+use ruma::api::client::presence::{get_presence::v3 as get_presence, set_presence::v3 as set_presence};
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
     rpc::user::{GetPresence, GetSeenPresence, JoinedRooms, Presence, SetPresence},
 };
 
-use crate::{context::Ctx, extract::ClientAuth};
+use crate::{answer::Json, context::Ctx, extract::ClientAuth};
 
 /// `PUT /_matrix/client/v3/presence/{userId}/status`
 pub async fn set_presence(
@@ -31,12 +26,12 @@ pub async fn get_presence(
     ctx: Ctx,
     auth: ClientAuth,
     request: get_presence::Request,
-) -> Result<get_presence::Response, MatrixError> {
+) -> Result<Json, MatrixError> {
     if request.user_id.server_name() != ctx.server_name() {
         let command = GetSeenPresence { user_id: request.user_id };
         let seen = ctx.call(auth.localpart(), &command).await?;
         let unknown = || MatrixError::not_found("The presence of this user is not known here");
-        return Ok(answer(seen.ok_or_else(unknown)?));
+        return Ok(answer(&seen.ok_or_else(unknown)?));
     }
     let rooms = if request.user_id == auth.user_id {
         None
@@ -50,14 +45,16 @@ pub async fn get_presence(
         }
         presence => presence?,
     };
-    Ok(answer(presence))
+    Ok(answer(&presence))
 }
 
-fn answer(presence: Presence) -> get_presence::Response {
-    let mut response = get_presence::Response::new(presence.presence);
-    response.status_msg = presence.status_msg;
-    response.currently_active = Some(presence.currently_active);
-    response.last_active_ago =
-        UInt::new(presence.last_active_ago).map(|ago| Duration::from_millis(ago.into()));
-    response
+fn answer(presence: &Presence) -> Json {
+    Json::object(|answer| {
+        answer.string("presence", presence.presence.as_str());
+        if let Some(status) = &presence.status_msg {
+            answer.string("status_msg", status);
+        }
+        answer.member("currently_active", &presence.currently_active.to_string());
+        answer.member("last_active_ago", &presence.last_active_ago.to_string());
+    })
 }

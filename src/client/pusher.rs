@@ -9,8 +9,9 @@ use selvedge_durable_objects::{
         user::{ListPushers, RemovePusher, SetPusher},
     },
 };
+use selvedge_protocol::json::ObjectWriter;
 use serde::Deserialize;
-use serde_json::{Map, Value, json, value::to_raw_value};
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::{answer::Json, context::Ctx, extract::ClientAuth, router::Incoming};
 
@@ -40,7 +41,8 @@ struct Body {
 /// `GET /_matrix/client/v3/pushers`
 pub async fn get_pushers(ctx: Ctx, auth: ClientAuth, _: get_pushers::Request) -> Result<Json, MatrixError> {
     let pushers = ctx.call(auth.localpart(), &ListPushers {}).await?;
-    Ok(Json(serde_json::to_string(&json!({"pushers": pushers}))?))
+    let pushers = serde_json::to_string(&pushers)?;
+    Ok(Json::object(|answer| answer.member("pushers", &pushers)))
 }
 
 /// `POST /_matrix/client/v3/pushers/set`: sets a pusher, or removes it.
@@ -63,13 +65,13 @@ pub async fn set_pusher(ctx: Ctx, auth: ClientAuth, incoming: Incoming) -> Resul
     };
     let append = body.append;
     let mut definition = definition(&ctx, &kind, body)?;
-    definition.insert("app_id".to_owned(), app_id.as_str().into());
-    definition.insert("pushkey".to_owned(), pushkey.as_str().into());
+    definition.string("app_id", &app_id);
+    definition.string("pushkey", &pushkey);
     let command = SetPusher {
         app_id: app_id.clone(),
         pushkey: pushkey.clone(),
         device_id: auth.device_id.clone(),
-        definition: to_raw_value(&definition)?,
+        definition: RawValue::from_string(definition.finish())?,
     };
     ctx.call(auth.localpart(), &command).await?;
     let own = OwnPusher { app_id: app_id.clone(), pushkey: pushkey.clone(), user_id, append };
@@ -91,7 +93,7 @@ fn text(name: &str, value: &mut Option<String>, limit: usize) -> Result<String, 
 }
 
 /// What clients see of a pusher, but for what names it.
-fn definition(ctx: &Ctx, kind: &str, mut body: Body) -> Result<Map<String, Value>, MatrixError> {
+fn definition(ctx: &Ctx, kind: &str, mut body: Body) -> Result<ObjectWriter, MatrixError> {
     if kind != "http" {
         return Err(MatrixError::invalid_param("This server has pushers of the kind http only"));
     }
@@ -102,19 +104,19 @@ fn definition(ctx: &Ctx, kind: &str, mut body: Body) -> Result<Map<String, Value
     let url = data.get("url").and_then(Value::as_str);
     let url = url.ok_or_else(|| MatrixError::missing_param("Missing parameters: data.url"))?;
     check_gateway(ctx, url)?;
-    if Value::Object(data.clone()).to_string().len() > MAX_DATA {
+    let data = Value::Object(data).to_string();
+    if data.len() > MAX_DATA {
         return Err(MatrixError::invalid_param(format!("data has at most {MAX_DATA} bytes")));
     }
-    let mut definition = Map::from_iter([
-        ("kind".to_owned(), json!(kind)),
-        ("app_display_name".to_owned(), json!(app_display_name)),
-        ("device_display_name".to_owned(), json!(device_display_name)),
-        ("lang".to_owned(), json!(lang)),
-        ("data".to_owned(), Value::Object(data)),
-    ]);
+    let mut definition = ObjectWriter::new();
+    definition.string("kind", kind);
+    definition.string("app_display_name", &app_display_name);
+    definition.string("device_display_name", &device_display_name);
+    definition.string("lang", &lang);
+    definition.member("data", &data);
     if body.profile_tag.is_some() {
         let tag = text("profile_tag", &mut body.profile_tag, MAX_TEXT)?;
-        definition.insert("profile_tag".to_owned(), json!(tag));
+        definition.string("profile_tag", &tag);
     }
     Ok(definition)
 }

@@ -18,7 +18,7 @@ use selvedge_durable_objects::{
     signing::{ServerKeys, server_keys},
 };
 
-use crate::{context::Ctx, extract::NoAuth};
+use crate::{answer::Json, context::Ctx, extract::NoAuth};
 
 /// For how long from now our published keys may be believed, in milliseconds.
 const VALIDITY: u64 = 24 * 3_600_000;
@@ -114,11 +114,10 @@ pub async fn get_server_version(
     _: Ctx,
     _: NoAuth,
     _: get_server_version::v1::Request,
-) -> Result<get_server_version::v1::Response, MatrixError> {
-    let mut server = get_server_version::v1::Server::new();
-    server.name = Some("Selvedge".to_owned());
-    server.version = Some(env!("CARGO_PKG_VERSION").to_owned());
-    let mut response = get_server_version::v1::Response::new();
-    response.server = Some(server);
-    Ok(response)
+) -> Result<Json, MatrixError> {
+    let server = Json::object(|server| {
+        server.string("name", "Selvedge");
+        server.string("version", env!("CARGO_PKG_VERSION"));
+    });
+    Ok(Json::object(|answer| answer.member("server", &server.0)))
 }

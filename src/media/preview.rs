@@ -28,7 +28,7 @@ use selvedge_durable_objects::{
     rpc::media_index::{FindPreview, IndexMedia, KeepPreview},
 };
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use self::{page::Page, place::Place};
 use super::{disposition::essence, id::Mxc, thumbnail};
@@ -227,12 +227,12 @@ async fn picture(ctx: &Ctx, found: Found) -> Result<Map<String, Value>, MatrixEr
     let mxc = Mxc::generate(ctx.platform.as_ref());
     let mut described = Map::new();
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    described.insert("og:image".to_owned(), json!(mxc.to_string()));
-    described.insert("og:image:type".to_owned(), json!(content_type));
-    described.insert("matrix:image:size".to_owned(), json!(size));
+    described.insert("og:image".to_owned(), mxc.to_string().into());
+    described.insert("og:image:type".to_owned(), content_type.as_str().into());
+    described.insert("matrix:image:size".to_owned(), size.into());
     if let Some((width, height)) = thumbnail::dimensions(&bytes) {
-        described.insert("og:image:width".to_owned(), json!(width));
-        described.insert("og:image:height".to_owned(), json!(height));
+        described.insert("og:image:width".to_owned(), width.into());
+        described.insert("og:image:height".to_owned(), height.into());
     }
     ctx.platform.put_object(mxc.key(), content_type.clone(), bytes).await?;
     let indexed = IndexMedia {
