@@ -32,6 +32,7 @@ const RAW_VALUE: &str = "$serde_json::private::RawValue";
 /// What can't be written, or is not understood: a pointer, for it is in all the code that reads.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
+#[expect(clippy::box_collection, reason = "a third of the size of what it holds")]
 pub struct WireError(Box<String>);
 
 impl serde::ser::Error for WireError {
@@ -77,7 +78,9 @@ impl Mark {
 
     fn of(fields: &[&str]) -> Self {
         let mut mark = Self::default();
-        fields.iter().for_each(|field| mark.add(field));
+        for field in fields {
+            mark.add(field);
+        }
         mark
     }
 
