@@ -26,7 +26,7 @@ pub struct Runtime {
 /// How a client that waits at an actor is answered.
 #[derive(Debug)]
 pub enum Waiting {
-    /// At once, with this JSON.
+    /// At once, with this reply, as [`crate::rpc::write`] made it.
     Ready(String),
     /// Later, by [`Platform::notify`].
     Until {
@@ -34,7 +34,7 @@ pub enum Waiting {
         tag: String,
         /// What is to be known of it then; it outlives the actor's memory.
         note: String,
-        /// The JSON that the client gets when nothing comes.
+        /// The reply that the client gets when nothing comes.
         otherwise: String,
     },
 }
@@ -59,7 +59,7 @@ pub trait Engine: Sized + 'static {
         true
     }
 
-    /// Handles the command `op` with its JSON, and returns the reply's JSON.
+    /// Handles the command `op`, read from `body`, and returns the reply's text (see [`crate::rpc`]).
     fn handle(self: Rc<Self>, op: &str, body: &str) -> impl Future<Output = Result<String, MatrixError>>;
 
     /// The alarm that was set by [`Platform::set_alarm`] went off.

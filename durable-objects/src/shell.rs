@@ -121,7 +121,7 @@ impl Shell {
             Ok(Waiting::Until { tag, note, otherwise }) => {
                 waiting::accept(&self.state, &tag, &note, &rpc::enclose(Ok(otherwise), cost))
             }
-            Ok(Waiting::Ready(json)) => Response::ok(rpc::enclose(Ok(json), cost)),
+            Ok(Waiting::Ready(reply)) => Response::ok(rpc::enclose(Ok(reply), cost)),
             Err(error) => Response::ok(rpc::enclose(Err(error), cost)),
         };
         Ok(web_sys::Response::from(response?).into())
