@@ -407,7 +407,9 @@ impl Platform for WorldPlatform {
                 }
             };
             let (tag, note, otherwise) = match crate::ledger::scoped(asked).await {
-                (Ok(Waiting::Ready(reply)), cost) => return Ok(Waited::Answer(rpc::enclose(Ok(reply), cost))),
+                (Ok(Waiting::Ready(reply)), cost) => {
+                    return Ok(Waited::Answer(rpc::enclose(Ok(reply), cost)));
+                }
                 (Err(error), cost) => return Ok(Waited::Answer(rpc::enclose(Err(error), cost))),
                 (Ok(Waiting::Until { tag, note, otherwise }), cost) => {
                     (tag, note, rpc::enclose(Ok(otherwise), cost))
