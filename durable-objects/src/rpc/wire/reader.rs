@@ -131,8 +131,7 @@ macro_rules! alike {
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = WireError;
 
-    /// For values that are not known beforehand. A struct among them is a list; of one with fields left out, nothing
-    /// could tell which.
+    /// For values that are not known beforehand. A struct among them is refused: nothing tells its fields' names.
     fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, WireError> {
         match self.peek() {
             b'n' => self.deserialize_unit(visitor),
