@@ -11,7 +11,7 @@ use std::rc::Rc;
 use futures_util::future::LocalBoxFuture;
 use http::{Method, Request};
 use ruma::api::{IncomingRequest, Metadata, OutgoingResponse, path_builder::PathBuilder};
-use selvedge_durable_objects::matrix_error::MatrixError;
+use selvedge_durable_objects::{matrix_error::MatrixError, sorted::SortedMap};
 
 use self::start::{Plain, Typed};
 use crate::{answer::Answer, context::Ctx, error::from_request_error, extract::FromRequest};
@@ -76,8 +76,7 @@ pub enum NoRoute {
 
 #[derive(Default)]
 struct Node {
-    /// In order.
-    fixed: Vec<(&'static str, Node)>,
+    fixed: SortedMap<&'static str, Node>,
     variable: Option<Box<Node>>,
     methods: Vec<(Method, Route)>,
 }
@@ -189,13 +188,7 @@ impl Router {
             node = if segment.starts_with('{') {
                 node.variable.get_or_insert_default()
             } else {
-                let place = node.fixed.binary_search_by_key(&segment, |(known, _)| *known);
-                if let Err(place) = place {
-                    node.fixed.insert(place, (segment, Node::default()));
-                }
-                let (Ok(place) | Err(place)) = place;
-                let Some((_, next)) = node.fixed.get_mut(place) else { return };
-                next
+                node.fixed.or_default(segment)
             };
         }
         node.methods.push((method.clone(), Route { template, body_limit, action }));
@@ -236,8 +229,7 @@ fn descend<'n, 'p>(
         }
         return node.methods.iter().find(|(of, _)| of == method).map(|(_, route)| route);
     };
-    let fixed = node.fixed.binary_search_by_key(&segment, |(known, _)| *known).ok();
-    if let Some((_, next)) = fixed.and_then(|place| node.fixed.get(place))
+    if let Some(next) = node.fixed.get(segment)
         && let Some(route) = descend(next, rest, method, arguments, seen)
     {
         return Some(route);

@@ -28,7 +28,7 @@ pub mod rpc;
 #[cfg(target_arch = "wasm32")]
 pub mod shell;
 pub mod signing;
-mod sorted;
+pub mod sorted;
 #[cfg(all(not(target_arch = "wasm32"), any(test, feature = "testing")))]
 #[expect(
     clippy::expect_used,
