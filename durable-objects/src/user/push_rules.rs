@@ -10,7 +10,7 @@ use crate::{
     matrix_error::MatrixError,
     rpc::{
         AsJson,
-        user::{ChangePushRule, GetPushRules, PushRuleChange},
+        user::{ChangePushRule, GetPushRules, PushRuleBody, PushRuleChange},
     },
 };
 
@@ -72,10 +72,7 @@ impl UserEngine {
                     let text = format!("What a push rule says has at most {MAX_RULE} bytes");
                     return Err(MatrixError::invalid_param(text));
                 }
-                let (before, after) = (body.before.clone(), body.after.clone());
-                let rule = body.into_rule(&kind, rule_id);
-                let rule = rule.ok_or_else(|| MatrixError::invalid_param("No such kind of push rule"))?;
-                rules.insert(rule, after.as_deref(), before.as_deref()).map_err(not_inserted)?;
+                put(&mut rules, kind, rule_id, body)?;
             }
             PushRuleChange::Delete => rules.remove(kind, &rule_id).map_err(not_removed)?,
             PushRuleChange::Enable(enabled) => {
@@ -85,6 +82,34 @@ impl UserEngine {
         }
         self.store_push_rules(rules)
     }
+}
+
+/// Makes a rule, or replaces what it says. One that is to stand elsewhere is taken out first, for ruma finds its new place
+/// among the others only.
+fn put(
+    rules: &mut Ruleset,
+    kind: RuleKind,
+    rule_id: String,
+    mut body: PushRuleBody,
+) -> Result<(), MatrixError> {
+    let (before, after) = (body.before.take(), body.after.take());
+    // Where both are given, `before` says it.
+    let after = after.filter(|_| before.is_none());
+    let beside = before.as_ref().or(after.as_ref());
+    if beside == Some(&rule_id) {
+        return Err(MatrixError::bad_request("A push rule does not stand beside itself"));
+    }
+    let is_off = rules.get(kind.clone(), &rule_id).is_some_and(|rule| !rule.enabled());
+    if beside.is_some() && rules.get(kind.clone(), &rule_id).is_some() {
+        rules.remove(kind.clone(), &rule_id).map_err(not_removed)?;
+    }
+    let rule = body.into_rule(&kind, rule_id.clone());
+    let rule = rule.ok_or_else(|| MatrixError::invalid_param("No such kind of push rule"))?;
+    rules.insert(rule, after.as_deref(), before.as_deref()).map_err(not_inserted)?;
+    if is_off {
+        rules.set_enabled(kind, &rule_id, false).map_err(|_| unknown_rule())?;
+    }
+    Ok(())
 }
 
 fn check_room_for(rules: &Ruleset, kind: &RuleKind, rule_id: &str) -> Result<(), MatrixError> {
@@ -100,7 +125,7 @@ fn check_room_for(rules: &Ruleset, kind: &RuleKind, rule_id: &str) -> Result<(),
 
 fn not_inserted(error: InsertPushRuleError) -> MatrixError {
     match error {
-        InsertPushRuleError::UnknownRuleId => MatrixError::not_found(error.to_string()),
+        InsertPushRuleError::UnknownRuleId => MatrixError::bad_request(error.to_string()),
         _ => MatrixError::invalid_param(error.to_string()),
     }
 }

@@ -53,6 +53,28 @@ fn rules_stand_in_the_order_that_was_asked_for() {
 }
 
 #[test]
+fn a_rule_is_moved_and_stays_off() {
+    let alice = Client::registered("alice");
+    let put = |id: &str, place: &str| {
+        let path = format!("{}{place}", rule("content", id));
+        alice.ok("PUT", &path, json!({"pattern": id, "actions": []}));
+        ids(&alice, "content")
+    };
+    for id in ["d", "c", "b", "a"] {
+        put(id, "");
+    }
+    alice.ok("PUT", &rule("content", "a/enabled"), json!({"enabled": false}));
+    assert_eq!(put("a", "?after=b"), ["b", "a", "c", "d"]);
+    assert_eq!(put("a", "?before=d"), ["b", "c", "a", "d"]);
+    assert_eq!(put("a", "?after=d"), ["b", "c", "d", "a"]);
+    assert_eq!(put("a", "?before=b&after=d"), ["a", "b", "c", "d"]);
+    assert_eq!(alice.ok("GET", &rule("content", "a/enabled"), Value::Null)["enabled"], false);
+    let after_itself = format!("{}?after=a", rule("content", "a"));
+    alice.refused("PUT", &after_itself, json!({"pattern": "x", "actions": []}), 400, "M_UNKNOWN");
+    assert_eq!(ids(&alice, "content"), ["a", "b", "c", "d"]);
+}
+
+#[test]
 fn the_servers_rules_can_be_turned_off_but_not_replaced() {
     let alice = Client::registered("alice");
     alice.ok("PUT", &rule("override", ".m.rule.master/enabled"), json!({"enabled": true}));
@@ -70,7 +92,7 @@ fn a_push_rule_of_the_wrong_form_is_refused() {
     let (status, _) = alice.request("PUT", &rule("unheard", "x"), json!({"actions": []}));
     assert_eq!(status, 400);
     let after_unknown = format!("{}?after=unknown", rule("content", "x"));
-    alice.refused("PUT", &after_unknown, json!({"pattern": "x", "actions": []}), 404, "M_NOT_FOUND");
+    alice.refused("PUT", &after_unknown, json!({"pattern": "x", "actions": []}), 400, "M_UNKNOWN");
     alice.refused("PUT", &rule("content", "no/enabled"), json!({"enabled": true}), 404, "M_NOT_FOUND");
     let long = json!({"pattern": "?".repeat(5_000), "actions": []});
     alice.refused("PUT", &rule("content", "long"), long, 400, "M_INVALID_PARAM");
