@@ -17,16 +17,16 @@ const SET: &str = "INSERT INTO pusher (app_id, pushkey, device_id, definition) V
     ON CONFLICT (app_id, pushkey) DO UPDATE SET device_id = excluded.device_id, definition = excluded.definition";
 const REMOVE: &str = "DELETE FROM pusher WHERE app_id = ? AND pushkey = ?";
 const ALL: &str = "SELECT definition FROM pusher ORDER BY app_id, pushkey";
-const COUNT: &str = "SELECT count(*) FROM pusher";
+const COUNT_OTHERS: &str = "SELECT count(*) FROM pusher WHERE (app_id, pushkey) <> (?, ?)";
 
 impl UserEngine {
     pub(super) fn set_pusher(&self, command: SetPusher) -> Result<(), MatrixError> {
         let db = self.runtime.db.as_ref();
-        let count = db.query_first(COUNT, params![], |row| row.get::<u64>(0))?;
-        if count.is_some_and(|count| count >= MAX_PUSHERS) {
+        let SetPusher { app_id, pushkey, device_id, definition } = command;
+        let others = db.query_first(COUNT_OTHERS, params![&app_id, &pushkey], |row| row.get::<u64>(0))?;
+        if others.is_some_and(|others| others >= MAX_PUSHERS) {
             return Err(MatrixError::bad_request(format!("A user has at most {MAX_PUSHERS} pushers")));
         }
-        let SetPusher { app_id, pushkey, device_id, definition } = command;
         Ok(db.execute(SET, params![&app_id, &pushkey, device_id.as_str(), definition.get()])?)
     }
 

@@ -33,6 +33,18 @@ fn a_pusher_is_set_changed_and_removed() {
 }
 
 #[test]
+fn who_has_as_many_pushers_as_there_may_be_can_change_them() {
+    let alice = Client::registered("alice");
+    for number in 0..100 {
+        alice.ok("POST", SET, pusher(&number.to_string()));
+    }
+    alice.refused("POST", SET, pusher("one more"), 400, "M_UNKNOWN");
+    let mut changed = pusher("7");
+    changed["lang"] = json!("de");
+    alice.ok("POST", SET, changed);
+}
+
+#[test]
 fn a_malformed_pusher_is_refused() {
     let alice = Client::registered("alice");
     let with = |name: &str, value: Value| {
