@@ -60,6 +60,9 @@ impl UserEngine {
         let name = login.initial_display_name.as_deref();
         check_display_name(name)?;
         let id = device_id.as_str();
+        if self.is_cross_signing_key(id)? {
+            return Err(MatrixError::forbidden("A cross-signing key has this id"));
+        }
         if db.query_first(EXISTS, params![id], |_| Ok(()))?.is_some() {
             self.saw_device(id, &login.address, &login.user_agent)?;
             return Ok(device_id);

@@ -311,6 +311,10 @@ fn cross_signing_keys_are_replaced_only_by_who_proves_to_be_the_user() {
     let login = json!({"type": "m.login.password", "identifier": identifier, "password": PASSWORD, "device_id": master.1});
     bob.ok("POST", "/_matrix/client/v3/login", login);
     bob.refused("POST", SIGNING, named, 403, "M_FORBIDDEN");
+    let (_, [other, ..]) = signing_keys(&alice, 10);
+    let identifier = json!({"type": "m.id.user", "user": alice.user_id});
+    let login = json!({"type": "m.login.password", "identifier": identifier, "password": PASSWORD, "device_id": other.1});
+    alice.refused("POST", "/_matrix/client/v3/login", login, 403, "M_FORBIDDEN");
     let (mut forged, [_, own, _]) = signing_keys(&bob, 20);
     forged["self_signing_key"] = own.object(&bob, "self_signing");
     bob.refused("POST", SIGNING, forged, 400, "M_INVALID_SIGNATURE");

@@ -17,6 +17,7 @@ use crate::{
     user::UserEngine,
 };
 
+const ALL: &str = "SELECT key FROM cross_signing_key";
 const READ: &str = "SELECT key FROM cross_signing_key WHERE usage = ?";
 const SET: &str = "INSERT INTO cross_signing_key (usage, key) VALUES (?, ?)
     ON CONFLICT (usage) DO UPDATE SET key = excluded.key";
@@ -115,6 +116,13 @@ impl UserEngine {
     pub(super) fn cross_signing_key(&self, usage: &str) -> Result<Option<SignedObject>, DatabaseError> {
         let key = self.runtime.db.query_first(READ, params![usage], |row| row.get::<String>(0))?;
         key.map(|key| SignedObject::stored(&key)).transpose()
+    }
+
+    /// Whether this is the public key of one of them: no device has such an id, for it names the key where keys are verified.
+    pub(in crate::user) fn is_cross_signing_key(&self, id: &str) -> Result<bool, DatabaseError> {
+        let keys =
+            self.runtime.db.query(ALL, params![], |row| SignedObject::stored(&row.get::<String>(0)?))?;
+        Ok(keys.iter().any(|key| key.only_key().is_some_and(|(_, public_key)| public_key == id)))
     }
 
     /// Stores a key. In a transaction of the caller.
