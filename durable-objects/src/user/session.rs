@@ -233,6 +233,11 @@ impl UserEngine {
     pub(super) fn log_out(&self, command: LogOut) -> Result<(), MatrixError> {
         let session = self.session(&decode(&command.token_hash)?)?.ok_or_else(|| unknown_token(false))?;
         let devices = if command.everywhere { self.device_ids()? } else { vec![session.device_id] };
-        self.runtime.db.transaction(|| self.remove_devices(&devices))
+        self.runtime.db.transaction(|| {
+            if command.everywhere {
+                self.forget_short_lived_tokens()?;
+            }
+            self.remove_devices(&devices)
+        })
     }
 }

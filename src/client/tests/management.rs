@@ -118,6 +118,20 @@ fn an_openid_token_is_good_for_an_hour_and_for_nothing_else() {
 }
 
 #[test]
+fn logging_out_everywhere_ends_what_was_handed_on() {
+    let alice = Client::registered("alice");
+    let request = "/_matrix/client/v3/user/@alice:selvedge.test/openid/request_token";
+    let open_id = alice.ok("POST", request, json!({}))["access_token"].as_str().unwrap().to_owned();
+    let proof = json!({"auth": alice.password_stage(PASSWORD)});
+    let issued = alice.ok("POST", "/_matrix/client/v1/login/get_token", proof);
+    alice.ok("POST", "/_matrix/client/v3/logout/all", Value::Null);
+    let log_in = json!({"type": "m.login.token", "token": issued["login_token"]});
+    alice.refused("POST", LOGIN, log_in, 403, "M_FORBIDDEN");
+    let userinfo = format!("/_matrix/federation/v1/openid/userinfo?access_token={open_id}");
+    alice.refused("GET", &userinfo, Value::Null, 401, "M_UNKNOWN_TOKEN");
+}
+
+#[test]
 fn a_guest_becomes_a_full_user_under_the_same_name() {
     let client = Client::new();
     let guest = client.with_session(&client.ok("POST", "/_matrix/client/v3/register?kind=guest", json!({})));
