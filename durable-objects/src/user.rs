@@ -34,8 +34,10 @@ use crate::{
     rpc::{Command, user},
 };
 
-/// The commands that may make access tokens invalid.
-const ENDS_SESSIONS: [&str; 5] = [
+/// The commands that may make access tokens invalid: a device that logs in anew has no use for its old ones.
+const ENDS_SESSIONS: [&str; 7] = [
+    user::LogInWithPassword::OP,
+    user::LogInWithToken::OP,
     user::LogOut::OP,
     user::RemoveDevices::OP,
     user::ChangePassword::OP,

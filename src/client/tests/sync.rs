@@ -6,7 +6,7 @@ use selvedge_durable_objects::{
 };
 use serde_json::{Value, json};
 
-use crate::testing::{Client, Pending};
+use crate::testing::{Client, PASSWORD, Pending};
 
 const SYNC: &str = "/_matrix/client/v3/sync";
 
@@ -115,6 +115,18 @@ fn who_logs_out_does_not_go_on_waiting() {
     let follower = Follower::new(alice);
     let waiting = follower.wait();
     follower.client.ok("POST", "/_matrix/client/v3/logout", json!({}));
+    let (status, answer) = waiting.take().unwrap();
+    assert_eq!((status, answer["errcode"].as_str()), (401, Some("M_UNKNOWN_TOKEN")));
+}
+
+#[test]
+fn whose_device_logs_in_anew_does_not_go_on_waiting() {
+    let follower = Follower::new(Client::registered("alice"));
+    let waiting = follower.wait();
+    let Client { user_id, device_id, .. } = &follower.client;
+    let identifier = json!({"type": "m.id.user", "user": user_id});
+    let login = json!({"type": "m.login.password", "identifier": identifier, "password": PASSWORD, "device_id": device_id});
+    follower.client.ok("POST", "/_matrix/client/v3/login", login);
     let (status, answer) = waiting.take().unwrap();
     assert_eq!((status, answer["errcode"].as_str()), (401, Some("M_UNKNOWN_TOKEN")));
 }
