@@ -31,29 +31,32 @@ use crate::{
 /// Types that the server manages: clients read them, and change them by other endpoints.
 const SERVER_MANAGED: [&str; 2] = ["m.fully_read", "m.push_rules"];
 
-/// A JSON object, from a body that is known to be JSON.
-fn object(json: &str) -> Result<Map<String, Value>, MatrixError> {
-    match serde_json::from_str(json) {
+/// A JSON object. `M_NOT_JSON`, `M_BAD_JSON`.
+fn object(json: &[u8]) -> Result<Map<String, Value>, MatrixError> {
+    match serde_json::from_slice(json) {
         Ok(Value::Object(object)) => Ok(object),
-        _ => Err(MatrixError::bad_json("The body is not an object")),
+        Ok(_) => Err(MatrixError::bad_json("The body is not an object")),
+        Err(error) => Err(MatrixError::not_json(error.to_string())),
     }
 }
 
+/// Of the body as it came: ruma takes one that is missing for `{}`, by which what is kept would be lost.
 async fn set(
     ctx: &Ctx,
     auth: &ClientAuth,
     user_id: &UserId,
     room_id: Option<OwnedRoomId>,
     kind: String,
-    json: &str,
-) -> Result<(), MatrixError> {
+    body: &[u8],
+) -> Result<Json, MatrixError> {
     auth.check_is(user_id)?;
     if SERVER_MANAGED.contains(&kind.as_str()) {
         let text = format!("{kind} is not set by this endpoint");
         return Err(MatrixError::new(405, ErrorCode::BadJson, text));
     }
-    let content = object(json)?;
-    ctx.call(auth.localpart(), &SetAccountData { room_id, kind, content }).await
+    let content = object(body)?;
+    ctx.call(auth.localpart(), &SetAccountData { room_id, kind, content }).await?;
+    Ok(Json("{}".to_owned()))
 }
 
 async fn get(
@@ -72,11 +75,11 @@ async fn get(
 pub async fn set_global_account_data(
     ctx: Ctx,
     auth: ClientAuth,
-    request: set_global_account_data::Request,
-) -> Result<set_global_account_data::Response, MatrixError> {
+    incoming: Incoming,
+) -> Result<Json, MatrixError> {
+    let request: set_global_account_data::Request = parse(&incoming)?;
     let kind = request.event_type.to_string();
-    set(&ctx, &auth, &request.user_id, None, kind, request.data.json().get()).await?;
-    Ok(set_global_account_data::Response::new())
+    set(&ctx, &auth, &request.user_id, None, kind, incoming.request.body()).await
 }
 
 /// `GET /_matrix/client/v3/user/{userId}/account_data/{type}`
@@ -92,11 +95,11 @@ pub async fn get_global_account_data(
 pub async fn set_room_account_data(
     ctx: Ctx,
     auth: ClientAuth,
-    request: set_room_account_data::Request,
-) -> Result<set_room_account_data::Response, MatrixError> {
-    let kind = request.event_type.to_string();
-    set(&ctx, &auth, &request.user_id, Some(request.room_id), kind, request.data.json().get()).await?;
-    Ok(set_room_account_data::Response::new())
+    incoming: Incoming,
+) -> Result<Json, MatrixError> {
+    let request: set_room_account_data::Request = parse(&incoming)?;
+    let (kind, room_id) = (request.event_type.to_string(), Some(request.room_id));
+    set(&ctx, &auth, &request.user_id, room_id, kind, incoming.request.body()).await
 }
 
 /// `GET /_matrix/client/v3/user/{userId}/rooms/{roomId}/account_data/{type}`
@@ -113,7 +116,7 @@ pub async fn get_room_account_data(
 pub async fn create_tag(ctx: Ctx, auth: ClientAuth, incoming: Incoming) -> Result<Json, MatrixError> {
     let request: create_tag::Request = parse(&incoming)?;
     auth.check_is(&request.user_id)?;
-    let info = object(std::str::from_utf8(incoming.request.body()).unwrap_or_default())?;
+    let info = object(incoming.request.body())?;
     let command = SetTag { room_id: request.room_id, tag: request.tag, info: Some(info) };
     ctx.call(auth.localpart(), &command).await?;
     Ok(Json("{}".to_owned()))
@@ -138,7 +141,7 @@ pub async fn get_tags(ctx: Ctx, auth: ClientAuth, request: get_tags::Request) ->
         Err(error) if error.is(&ErrorCode::NotFound) => None,
         content => Some(content?),
     };
-    let tags = content.and_then(|content| object(content.get()).ok()?.remove("tags"));
+    let tags = content.and_then(|content| object(content.get().as_bytes()).ok()?.remove("tags"));
     let tags = tags.filter(Value::is_object).unwrap_or_else(|| json!({}));
     Ok(Json(json!({"tags": tags}).to_string()))
 }

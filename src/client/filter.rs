@@ -22,7 +22,8 @@ pub async fn create_filter(
 ) -> Result<create_filter::Response, MatrixError> {
     let request: create_filter::Request = parse(&incoming)?;
     auth.check_is(&request.user_id)?;
-    let definition: Box<RawValue> = serde_json::from_slice(incoming.request.body())?;
+    let definition: Box<RawValue> = serde_json::from_slice(incoming.request.body())
+        .map_err(|error| MatrixError::not_json(error.to_string()))?;
     let filter_id = ctx.call(auth.localpart(), &StoreFilter { definition }).await?;
     Ok(create_filter::Response::new(filter_id))
 }

@@ -8,6 +8,7 @@ use ruma::api::client::{
         request_password_change_token_via_msisdn, request_registration_token_via_email,
         request_registration_token_via_msisdn,
     },
+    config::{set_global_account_data, set_room_account_data},
     filter::create_filter,
     profile::{get_profile_field, set_profile_field},
     push::set_pusher,
@@ -215,9 +216,9 @@ fn user_data(router: &mut Router) {
     router.add_raw::<set_profile_field::v3::Request, _, _, _>(profile::set_profile_field);
     router.add(profile::delete_profile_field);
     router.add(federation::query::get_profile_information);
-    router.add(account_data::set_global_account_data);
+    router.add_raw::<set_global_account_data::v3::Request, _, _, _>(account_data::set_global_account_data);
     router.add(account_data::get_global_account_data);
-    router.add(account_data::set_room_account_data);
+    router.add_raw::<set_room_account_data::v3::Request, _, _, _>(account_data::set_room_account_data);
     router.add(account_data::get_room_account_data);
     router.add(account_data::get_tags);
     router.add_raw::<create_tag::v3::Request, _, _, _>(account_data::create_tag);

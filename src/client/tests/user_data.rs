@@ -83,6 +83,10 @@ fn a_filter_is_kept_as_it_was_written() {
     alice.refused("GET", &format!("{filters}/77"), Value::Null, 404, "M_NOT_FOUND");
     alice.refused("GET", &format!("{filters}/x"), Value::Null, 404, "M_NOT_FOUND");
     alice.refused("POST", filters, json!({"room": 1}), 400, "M_BAD_JSON");
+    for broken in [&b"{"[..], b"", b"{\"a\": \"\xff\"}"] {
+        let (status, answer) = alice.raw("POST", filters, broken.to_vec());
+        assert_eq!((status, answer["errcode"].as_str()), (400, Some("M_NOT_JSON")));
+    }
     let others = "/_matrix/client/v3/user/@bob:selvedge.test/filter";
     alice.refused("POST", others, json!({}), 403, "M_FORBIDDEN");
 }
@@ -97,8 +101,11 @@ fn account_data_is_kept_for_all_and_for_a_room() {
         alice.ok("PUT", &path, json!({"a": path}));
         assert_eq!(alice.ok("GET", &path, Value::Null), json!({"a": path}));
         alice.refused("PUT", &path, json!([]), 400, "M_BAD_JSON");
-        let (status, answer) = alice.raw("PUT", &path, b"{".to_vec());
-        assert_eq!((status, answer["errcode"].as_str()), (400, Some("M_NOT_JSON")));
+        for broken in [&b"{"[..], b"", b"{\"a\": \"\xff\"}"] {
+            let (status, answer) = alice.raw("PUT", &path, broken.to_vec());
+            assert_eq!((status, answer["errcode"].as_str()), (400, Some("M_NOT_JSON")));
+        }
+        assert_eq!(alice.ok("GET", &path, Value::Null), json!({"a": path}));
     }
     let wrong_room = format!("{USER}/rooms/nonsense/account_data/org.a");
     alice.refused("PUT", &wrong_room, json!({}), 400, "M_INVALID_PARAM");
