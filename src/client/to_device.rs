@@ -44,9 +44,14 @@ pub async fn send_event_to_device(
 ) -> Result<send_event_to_device::Response, MatrixError> {
     let event_type = request.event_type.to_string();
     let message_id = message_id(&auth, &event_type, request.txn_id.as_str());
-    let contents = request.messages.values().flat_map(BTreeMap::values);
-    if contents.into_iter().any(|content| content.json().get().len() > MAX_CONTENT) {
-        return Err(MatrixError::too_large(format!("A message has at most {MAX_CONTENT} bytes")));
+    for content in request.messages.values().flat_map(BTreeMap::values) {
+        let content = content.json().get();
+        if content.len() > MAX_CONTENT {
+            return Err(MatrixError::too_large(format!("A message has at most {MAX_CONTENT} bytes")));
+        }
+        if !content.starts_with('{') {
+            return Err(MatrixError::bad_json("A message's content is an object"));
+        }
     }
     let mut local: Vec<(OwnedUserId, DeliverToDevice)> = Vec::new();
     let mut remote: BTreeMap<OwnedServerName, DirectDeviceContent> = BTreeMap::new();

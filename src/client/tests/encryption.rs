@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use ruma::signatures::{Ed25519KeyPair, KeyPair as _, to_canonical_json_string_for_signing};
-use selvedge_durable_objects::signing::key_pair;
-use serde_json::{Value, json};
+use selvedge_durable_objects::{rpc::user::DeliverToDevice, signing::key_pair};
+use serde_json::{Value, json, value::RawValue};
 
 use crate::testing::{Client, PASSWORD};
 
@@ -158,6 +158,28 @@ fn a_message_reaches_a_device_once_until_it_is_acknowledged() {
     assert_eq!(inbox(&sync(&bob, Some(&token(&first)))), [] as [Value; 0]);
     assert_eq!(inbox(&sync(&bob, None)), [] as [Value; 0], "acknowledged");
     assert_eq!(inbox(&sync(&other, None)), [json!({"n": 2})]);
+}
+
+#[test]
+fn a_message_whose_content_is_no_object_reaches_nobody() {
+    let alice = Client::registered("alice");
+    let path = "/_matrix/client/v3/sendToDevice/org.test/1";
+    for content in [json!("text"), json!([]), Value::Null] {
+        let body = json!({"messages": {&alice.user_id: {"*": content}}});
+        alice.refused("PUT", path, body, 400, "M_BAD_JSON");
+    }
+    let command = DeliverToDevice {
+        sender: "@bob:elsewhere.test".try_into().unwrap(),
+        message_id: "1".to_owned(),
+        event_type: "org.test".to_owned(),
+        messages: [("*", "1"), (alice.device_id.as_str(), "{}")]
+            .map(|(device, content)| {
+                (device.try_into().unwrap(), RawValue::from_string(content.to_owned()).unwrap())
+            })
+            .into(),
+    };
+    alice.world.call("alice", &command).unwrap();
+    assert_eq!(inbox(&sync(&alice, None)), [json!({})]);
 }
 
 #[test]
