@@ -159,13 +159,17 @@ pub async fn prove_password(
 
 /// The localpart of the local user whom `identifier` names `[C-S §5.7.1, Identifier types]`.
 pub async fn local_user(ctx: &Ctx, identifier: &UserIdentifier) -> Result<Option<String>, MatrixError> {
-    let id = match identifier {
-        UserIdentifier::Matrix(matrix) => return Ok(local_part(ctx, &matrix.user)),
-        UserIdentifier::Email(email) => ThirdPartyId::new("email", &email.address),
-        UserIdentifier::Msisdn(msisdn) => ThirdPartyId::new("msisdn", &msisdn.number),
-        _ => None,
-    };
-    let Some(id) = id else { return Ok(None) };
+    match identifier {
+        UserIdentifier::Matrix(matrix) => Ok(local_part(ctx, &matrix.user)),
+        UserIdentifier::Email(email) => user_with(ctx, "email", &email.address).await,
+        UserIdentifier::Msisdn(msisdn) => user_with(ctx, "msisdn", &msisdn.number).await,
+        _ => Ok(None),
+    }
+}
+
+/// The localpart of the local user who has an address.
+pub async fn user_with(ctx: &Ctx, medium: &str, address: &str) -> Result<Option<String>, MatrixError> {
+    let Some(id) = ThirdPartyId::new(medium, address) else { return Ok(None) };
     let user_id = ctx.call(&(), &FindThirdPartyId { id }).await?;
     Ok(user_id.map(|user_id| user_id.localpart().to_owned()))
 }

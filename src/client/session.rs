@@ -28,7 +28,7 @@ use crate::{
     discovery::homeserver,
     extract::{AccessToken, ClientAuth, FromRequest, GuestsToo, NoAuth},
     throttle::{self, Limit},
-    uiaa::{local_part, local_user, prove_password},
+    uiaa::{local_part, local_user, prove_password, user_with},
 };
 
 /// What there is to log in with.
@@ -90,10 +90,13 @@ async fn log_in_with_password(
     login: NewLogin,
 ) -> Result<LoggedIn, MatrixError> {
     #[expect(deprecated, reason = "old clients name the user this way")]
-    let localpart = match (&data.identifier, &data.user) {
-        (Some(identifier), _) => local_user(ctx, identifier).await?,
-        (None, Some(user)) => local_part(ctx, user),
-        (None, None) => return Err(MatrixError::missing_param("identifier is missing")),
+    let localpart = match &data {
+        login::Password { identifier: Some(identifier), .. } => local_user(ctx, identifier).await?,
+        login::Password { user: Some(user), .. } => local_part(ctx, user),
+        login::Password { medium: Some(medium), address: Some(address), .. } => {
+            user_with(ctx, medium, address).await?
+        }
+        _ => return Err(MatrixError::missing_param("identifier is missing")),
     };
     let localpart = localpart.ok_or_else(|| MatrixError::forbidden("Wrong user name or password"))?;
     ctx.call(localpart.as_str(), &LogInWithPassword { password: data.password, login }).await

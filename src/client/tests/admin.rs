@@ -149,6 +149,8 @@ fn an_admin_enters_addresses_by_which_users_log_in() {
     let login = "/_matrix/client/v3/login";
     assert_eq!(admin.ok("POST", login, log_in("alice@EXAMPLE.org"))["user_id"], alice.user_id);
     admin.refused("POST", login, log_in("bob@example.org"), 403, "M_FORBIDDEN");
+    let old_form = json!({"type": "m.login.password", "medium": "email", "address": "alice@example.org", "password": PASSWORD});
+    assert_eq!(admin.ok("POST", login, old_form)["user_id"], alice.user_id);
     admin.ok("PUT", &target("alice"), json!({"threepids": []}));
     admin.refused("POST", login, log_in("alice@example.org"), 403, "M_FORBIDDEN");
 }
