@@ -9,7 +9,6 @@ pub fn from_request_error(error: DeserializationError) -> MatrixError {
     let text = error.to_string();
     match error {
         DeserializationError::Json(json) => match json.classify() {
-            Category::Data if text.starts_with("missing field") => MatrixError::bad_json(text),
             Category::Data => MatrixError::bad_json(text),
             Category::Syntax | Category::Eof | Category::Io => MatrixError::not_json(text),
         },
