@@ -33,8 +33,10 @@ const LATEST: &str =
     "SELECT version, algorithm, auth_data, etag, count FROM key_backup ORDER BY version DESC LIMIT 1";
 const UPDATE: &str = "UPDATE key_backup SET auth_data = ? WHERE version = ?";
 const SET_STATE: &str = "UPDATE key_backup SET etag = ?, count = ? WHERE version = ?";
-const DELETE: &str = "DELETE FROM key_backup WHERE version = ? RETURNING 1";
+const DELETE: &str = "DELETE FROM key_backup WHERE version = ?";
 const DELETE_ALL: &str = "DELETE FROM key_backup";
+/// The last version that there has ever been.
+const LAST: &str = "SELECT seq FROM sqlite_sequence WHERE name = 'key_backup'";
 
 const KEY: &str = "SELECT key FROM backed_up_key WHERE version = ? AND room_id = ? AND session_id = ?";
 const SET_KEY: &str = "INSERT INTO backed_up_key (version, room_id, session_id, key) VALUES (?, ?, ?, ?)
@@ -126,10 +128,15 @@ impl UserEngine {
         Ok(Backup { version: version.number.to_string(), algorithm, state: version.state() })
     }
 
+    /// That a version was deleted before is no error: the answer to that may have been lost.
     pub(in crate::user) fn delete_backup(&self, command: DeleteBackup) -> Result<(), MatrixError> {
-        let version = self.backup_version(&command.version)?;
-        let deleted = self.runtime.db.query_first(DELETE, params![version.number], |_| Ok(()))?;
-        deleted.ok_or_else(unknown_version)
+        let db = self.runtime.db.as_ref();
+        let number: u64 = command.version.parse().map_err(|_| unknown_version())?;
+        let last = db.query_first(LAST, params![], |row| row.get::<u64>(0))?;
+        if number == 0 || last.is_none_or(|last| number > last) {
+            return Err(unknown_version());
+        }
+        Ok(db.execute(DELETE, params![number])?)
     }
 
     pub(in crate::user) fn add_backup_keys(
