@@ -109,12 +109,16 @@ impl UserEngine {
                 last_active_ts: row.get(3)?,
             })
         })?;
-        let mut own = stored.unwrap_or(Own {
-            state: PresenceState::Offline,
-            status_msg: None,
-            cause: Cause::Sync,
-            last_active_ts: 0,
-        });
+        let mut own = match stored {
+            Some(own) => own,
+            None => Own {
+                state: PresenceState::Offline,
+                status_msg: None,
+                cause: Cause::Sync,
+                // The first thing that the user did.
+                last_active_ts: self.account()?.map_or(0, |account| account.created_ts),
+            },
+        };
         own.last_active_ts = own.last_active_ts.max(self.presence.last_active.get());
         Ok(own)
     }
@@ -167,13 +171,13 @@ impl UserEngine {
         self.appear(&Own { state, cause: Cause::Sync, last_active_ts, ..own })
     }
 
-    /// The user did something.
+    /// The user did something: idle no more, whoever said so before `[C-S §11.8, idle timeout]`.
     pub(super) fn was_active(&self) -> Result<(), DatabaseError> {
         let now = self.runtime.platform.now();
         self.presence.last_active.set(now);
         if now.saturating_sub(self.presence.last_sync.get()) < GONE_MS {
             let own = self.own_presence()?;
-            if own.state == PresenceState::Unavailable && own.cause != Cause::Client {
+            if own.state == PresenceState::Unavailable {
                 return self.appear(&Own { state: PresenceState::Online, cause: Cause::Sync, ..own });
             }
         }

@@ -62,6 +62,28 @@ fn a_sync_sets_presence_as_it_asks() {
 }
 
 #[test]
+fn who_does_something_is_online_again() {
+    let (alice, bob) = friends();
+    let room = alice.ok("GET", "/_matrix/client/v3/joined_rooms", Value::Null)["joined_rooms"][0].clone();
+    let send = format!("/_matrix/client/v3/rooms/{}/send/m.room.message/1", room.as_str().unwrap());
+    alice.ok("PUT", &status(&alice), json!({"presence": "unavailable", "status_msg": "tea"}));
+    alice.world.advance(1_000);
+    alice.ok("PUT", &send, json!({"msgtype": "m.text", "body": "back"}));
+    let seen =
+        json!({"presence": "online", "status_msg": "tea", "currently_active": true, "last_active_ago": 0});
+    assert_eq!(bob.ok("GET", &status(&alice), Value::Null), seen);
+}
+
+#[test]
+fn who_never_did_anything_was_last_active_at_registration() {
+    let alice = Client::registered("alice");
+    alice.world.advance(1_000);
+    assert_eq!(alice.ok("GET", &status(&alice), Value::Null)["last_active_ago"], 1_000);
+    alice.ok("PUT", &status(&alice), json!({"presence": "unavailable"}));
+    assert_eq!(alice.ok("GET", &status(&alice), Value::Null)["last_active_ago"], 1_000);
+}
+
+#[test]
 fn who_goes_away_is_offline_after_a_while() {
     let (alice, bob) = friends();
     alice.ok("GET", SYNC, Value::Null);
