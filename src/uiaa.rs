@@ -163,6 +163,11 @@ pub async fn local_user(ctx: &Ctx, identifier: &UserIdentifier) -> Result<Option
         UserIdentifier::Matrix(matrix) => Ok(local_part(ctx, &matrix.user)),
         UserIdentifier::Email(email) => user_with(ctx, "email", &email.address).await,
         UserIdentifier::Msisdn(msisdn) => user_with(ctx, "msisdn", &msisdn.number).await,
+        // As it was entered. How numbers are written within a country is not known here.
+        UserIdentifier::PhoneNumber(number) if number.phone.starts_with('+') => {
+            let digits: String = number.phone.chars().filter(char::is_ascii_digit).collect();
+            user_with(ctx, "msisdn", &digits).await
+        }
         _ => Ok(None),
     }
 }

@@ -151,6 +151,18 @@ fn an_admin_enters_addresses_by_which_users_log_in() {
     admin.refused("POST", login, log_in("bob@example.org"), 403, "M_FORBIDDEN");
     let old_form = json!({"type": "m.login.password", "medium": "email", "address": "alice@example.org", "password": PASSWORD});
     assert_eq!(admin.ok("POST", login, old_form)["user_id"], alice.user_id);
-    admin.ok("PUT", &target("alice"), json!({"threepids": []}));
+    admin.ok(
+        "PUT",
+        &target("alice"),
+        json!({"threepids": [{"medium": "msisdn", "address": "441134960000"}]}),
+    );
     admin.refused("POST", login, log_in("alice@example.org"), 403, "M_FORBIDDEN");
+    let by_phone = |phone: &str| {
+        let identifier = json!({"type": "m.id.phone", "country": "GB", "phone": phone});
+        json!({"type": "m.login.password", "identifier": identifier, "password": PASSWORD})
+    };
+    assert_eq!(admin.ok("POST", login, by_phone("+44 (113) 496-0000"))["user_id"], alice.user_id);
+    admin.refused("POST", login, by_phone("+44 113 496 0001"), 403, "M_FORBIDDEN");
+    admin.ok("PUT", &target("alice"), json!({"threepids": []}));
+    admin.refused("POST", login, by_phone("+441134960000"), 403, "M_FORBIDDEN");
 }
