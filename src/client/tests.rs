@@ -9,6 +9,7 @@ mod device_lists;
 mod devices;
 mod encryption;
 mod invitations;
+mod key_backup;
 mod management;
 mod media;
 mod notifications;

@@ -4,7 +4,10 @@ use ruma::api::client::keys::get_key_changes::v3 as get_key_changes;
 use ruma::presence::PresenceState;
 use selvedge_durable_objects::{
     matrix_error::MatrixError,
-    rpc::user::{Authenticate, Sync},
+    rpc::{
+        sync_token::SyncToken,
+        user::{Authenticate, Sync},
+    },
 };
 
 use crate::{client::sync::device_lists, context::Ctx, extract::AccessToken};
@@ -15,13 +18,16 @@ pub async fn get_key_changes(
     token: AccessToken,
     request: get_key_changes::Request,
 ) -> Result<get_key_changes::Response, MatrixError> {
+    // Only a sync says that messages to the device have arrived.
+    let from = SyncToken::decode(&request.from);
+    let from = from.map_or(request.from, |from| SyncToken { to_device: 0, ..from }.encode());
     let command = Sync {
         credentials: Authenticate {
             token_hash: token.hash,
             address: ctx.peer.address.clone(),
             user_agent: ctx.peer.user_agent.clone(),
         },
-        since: Some(request.from),
+        since: Some(from),
         filter: None,
         full_state: false,
         set_presence: PresenceState::Offline,
