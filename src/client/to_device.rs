@@ -32,6 +32,8 @@ use crate::{
 const CONCURRENCY: usize = 32;
 /// The largest content for one device, in bytes.
 const MAX_CONTENT: usize = 64 * 1024;
+/// The longest type, in bytes: the receivers take no longer one.
+const MAX_TYPE: usize = 255;
 
 type Messages<C> = BTreeMap<DeviceIdOrAllDevices, C>;
 
@@ -43,6 +45,9 @@ pub async fn send_event_to_device(
     request: send_event_to_device::Request,
 ) -> Result<send_event_to_device::Response, MatrixError> {
     let event_type = request.event_type.to_string();
+    if event_type.len() > MAX_TYPE {
+        return Err(MatrixError::invalid_param(format!("A type has at most {MAX_TYPE} bytes")));
+    }
     let message_id = message_id(&auth, &event_type, request.txn_id.as_str());
     for content in request.messages.values().flat_map(BTreeMap::values) {
         let content = content.json().get();

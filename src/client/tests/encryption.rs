@@ -170,8 +170,10 @@ fn who_asks_whose_devices_changed_acknowledges_no_message() {
 }
 
 #[test]
-fn a_message_whose_content_is_no_object_reaches_nobody() {
+fn a_message_of_the_wrong_form_is_refused_and_reaches_nobody() {
     let alice = Client::registered("alice");
+    let long = format!("/_matrix/client/v3/sendToDevice/{}/1", "x".repeat(256));
+    alice.refused("PUT", &long, json!({"messages": {}}), 400, "M_INVALID_PARAM");
     let path = "/_matrix/client/v3/sendToDevice/org.test/1";
     for content in [json!("text"), json!([]), Value::Null] {
         let body = json!({"messages": {&alice.user_id: {"*": content}}});
