@@ -5,7 +5,7 @@
 //! what the timeline sets; for that, what was there before the timeline.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, btree_map::Entry},
     rc::Rc,
 };
 
@@ -100,19 +100,9 @@ impl Pull<'_> {
         let store = &self.engine.store;
         let now = self.state_at_end()?;
         let mut wanted = changes.events;
-        let redundant = self.add_lazy_members(&now, timeline, heroes, &mut wanted)?;
+        let mut unchanged = self.add_lazy_members(&now, timeline, heroes, &mut wanted)?;
         if !self.asked.use_state_after && !timeline.events.is_empty() {
-            let known = State::at(store, self.known_root()?);
-            let before = State::at(store, store.root_at(timeline.start)?);
-            for event in &timeline.events {
-                let Some(key) = event.key else { continue };
-                wanted.remove(&key);
-                if let Some(nid) = before.nid(key)?
-                    && known.nid(key)? != Some(nid)
-                {
-                    wanted.insert(key, nid);
-                }
-            }
+            self.go_back_to_start(timeline, &mut wanted, &mut unchanged)?;
         }
         let mut state = Vec::new();
         for nid in wanted.into_values() {
@@ -125,7 +115,7 @@ impl Pull<'_> {
     }
 
     /// Adds the members that a client which loads them lazily needs to show the answer `[C-S §6.5]`. Returns those
-    /// of them that it has got before.
+    /// of them that it may have got before.
     fn add_lazy_members(
         &self,
         now: &State,
@@ -136,6 +126,7 @@ impl Pull<'_> {
         if !self.is_lazy() {
             return Ok(BTreeSet::new());
         }
+        let redundant = if self.is_lazy() { self.already_sent(unchanged) } else { BTreeSet::new() };
         let mut unchanged = BTreeSet::new();
         let mut users: BTreeSet<&str> =
             timeline.events.iter().map(|event| event.pdu.sender().as_str()).collect();
@@ -146,7 +137,36 @@ impl Pull<'_> {
         for user in users {
             let Some(key) = self.engine.store.key(MEMBER, user)? else { continue };
             let Some(nid) = now.nid(key)? else { continue };
-            if wanted.insert(key, nid).is_none() {
+    /// Puts what was before the timeline in the place of what the timeline sets.
+    fn go_back_to_start(
+        &self,
+        timeline: &Timeline,
+        wanted: &mut BTreeMap<StateKeyNid, EventNid>,
+        unchanged: &mut BTreeSet<EventNid>,
+    ) -> Result<(), DatabaseError> {
+        let store = &self.engine.store;
+        let known = State::at(store, self.known_root()?);
+        let before = State::at(store, store.root_at(timeline.start)?);
+        let mut senders = BTreeSet::new();
+        for event in &timeline.events {
+            let has_spoken = event.pdu.state_key().is_some_and(|user| senders.contains(user));
+            senders.insert(event.pdu.sender().as_str());
+            let Some(key) = event.key else { continue };
+            wanted.remove(&key);
+            let Some(nid) = before.nid(key)? else { continue };
+            if known.nid(key)? != Some(nid) {
+                wanted.insert(key, nid);
+            } else if self.is_lazy() && has_spoken && event.pdu.event_type() == MEMBER {
+                // A sender is shown as the member that they were then, of whom this client may not know.
+                wanted.insert(key, nid);
+                unchanged.insert(nid);
+            }
+        }
+        Ok(())
+    }
+
+            if let Entry::Vacant(place) = wanted.entry(key) {
+                place.insert(nid);
                 unchanged.insert(nid);
             }
         }
@@ -160,6 +180,6 @@ impl Pull<'_> {
                 unchanged.insert(member.nid);
             }
         }
-        Ok(self.already_sent(unchanged))
+        Ok(unchanged)
     }
 }

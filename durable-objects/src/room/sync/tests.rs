@@ -178,6 +178,30 @@ fn members_are_loaded_lazily_and_once() {
 }
 
 #[test]
+fn a_lazy_client_gets_the_member_that_a_sender_was_before_the_timeline_changes_it() {
+    let fixture = room();
+    fixture.join("alice");
+    fixture.join("bob");
+    fixture.message("creator", "last");
+    let (first, _) = pull(&fixture, limited_to(1, lazily(ask("alice", None))));
+    let rename = |name: &str| {
+        let content = format!("{{\"membership\":\"join\",\"displayname\":\"{name}\"}}");
+        fixture.send(NewEvent::state(user(name), "m.room.member", user(name).as_str(), content));
+    };
+    rename("alice");
+    fixture.message("bob", "as bob");
+    rename("bob");
+    let (second, json) = pull(&fixture, lazily(ask("alice", Some(first.position))));
+    assert_eq!(names(&json["timeline"]), [member("alice"), "as bob".to_owned(), member("bob")]);
+    assert_eq!(names(&json["state"]), [member("bob")]);
+    assert_eq!(json["state"]["events"][0]["content"].get("displayname"), None);
+    fixture.message("bob", "under a new name");
+    fixture.member("creator", "bob", "leave").unwrap();
+    let (_, json) = pull(&fixture, lazily(ask("alice", Some(second.position))));
+    assert!(json.get("state").is_none(), "the client has got this one");
+}
+
+#[test]
 fn a_lazy_first_sync_reads_no_members_but_those_shown() {
     let fixture = room();
     for number in 0..200 {
