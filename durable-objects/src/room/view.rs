@@ -206,6 +206,7 @@ impl<'a> View<'a> {
                 json.member("prev_content", previous.pdu.content_json());
                 // Not specified, but clients tell by it who made the invitation that was accepted.
                 json.string("prev_sender", previous.pdu.sender().as_str());
+                json.string("replaces_state", previous.pdu.event_id().as_str());
             }
         }
         if let Some(redaction) = event.redacted_by {

@@ -304,7 +304,7 @@ fn events_carry_what_the_server_adds() {
     let (first, _) = pull(&fixture, ask("alice", None));
     let message = NewEvent::message(user("alice"), "m.room.message", "{\"body\":\"x\"}", Some(txn("one")));
     let target = fixture.send(message);
-    topic(&fixture, "first");
+    let replaced = topic(&fixture, "first");
     topic(&fixture, "second");
     let (_, json) = pull(&fixture, ask("alice", Some(first.position)));
     let events = &json["timeline"]["events"];
@@ -336,3 +336,5 @@ fn a_pull_reads_in_proportion_to_what_it_returns() {
     let cost = fixture.cost(|| drop(pull(&fixture, ask("alice", Some(first.position)))));
     assert!(cost.rows_read <= 15, "{cost:?}");
 }
+    assert!(events[1]["unsigned"].get("replaces_state").is_none());
+    assert_eq!(events[2]["unsigned"]["replaces_state"], replaced.as_str());
