@@ -99,30 +99,27 @@ impl Typing {
             users.get_mut(user_id).filter(|typist| typist.announced.saturating_add(REPEAT_MS) <= now);
         typist.map(|typist| typist.announced = now).is_some()
     }
+}
 
-    /// The `m.typing` event for a reader, and whether anyone is in it.
-    pub fn event(&self, reader: &Reader) -> (String, bool) {
-        let users = self.users.borrow();
-        let shown: Vec<String> = users
-            .iter()
-            .map(|(user, _)| user)
-            .filter(|user| !reader.ignored_users.contains(user))
-            .map(|user| {
+impl RoomEngine {
+    /// The `m.typing` event for a reader, and whether anyone is in it. Who has left the room does not type.
+    pub(super) fn typing_event(&self, reader: &Reader) -> Result<(String, bool), DatabaseError> {
+        let mut shown = Vec::new();
+        for (user, _) in self.typing.users.borrow().iter() {
+            if !reader.ignored_users.contains(user) && self.passes_for_joined(user)? {
                 let mut json = String::new();
                 write_string(user.as_str(), &mut json);
-                json
-            })
-            .collect();
+                shown.push(json);
+            }
+        }
         let mut content = ObjectWriter::new();
         content.array("user_ids", &shown);
         let mut event = ObjectWriter::new();
         event.member("content", &content.finish());
         event.string("type", "m.typing");
-        (event.finish(), !shown.is_empty())
+        Ok((event.finish(), !shown.is_empty()))
     }
-}
 
-impl RoomEngine {
     pub(super) fn set_typing(self: &Rc<Self>, command: SetTyping) -> Result<(), MatrixError> {
         let user_id = command.user_id;
         if State::current(&self.store)?.membership(&user_id)? != MembershipState::Join {

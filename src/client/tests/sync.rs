@@ -229,6 +229,18 @@ fn who_types_anew_for_a_shorter_time_stops_when_it_is_over() {
 }
 
 #[test]
+fn who_leaves_types_no_more() {
+    let (mut alice, bob, room) = pair();
+    let path = format!("/_matrix/client/v3/rooms/{room}/typing/{}", bob.client.user_id);
+    bob.client.ok("PUT", &path, json!({"typing": true, "timeout": 30_000}));
+    alice.next();
+    bob.client.ok("POST", &format!("/_matrix/client/v3/rooms/{room}/leave"), json!({}));
+    let answer = alice.next();
+    let typing = ephemeral(&answer["rooms"]["join"][&room], "m.typing").unwrap();
+    assert_eq!(typing["user_ids"], json!([]));
+}
+
+#[test]
 fn that_nobody_types_any_more_is_told_by_a_token_from_before() {
     let (mut alice, bob, room) = pair();
     let path = format!("/_matrix/client/v3/rooms/{room}/typing/{}", bob.client.user_id);

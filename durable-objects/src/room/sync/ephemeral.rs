@@ -32,7 +32,7 @@ impl Pull<'_> {
             ephemeral.events.extend(event);
         }
         if is_wanted("m.typing") {
-            let (event, is_typing) = self.engine.typing.event(&asked.reader);
+            let (event, is_typing) = self.engine.typing_event(&asked.reader)?;
             if is_typing || asked.saw_typing {
                 ephemeral.events.push(event);
             }
