@@ -43,7 +43,7 @@ pub async fn sync_events(
         let asked = ask(&ctx, &token.localpart, &command, left).await?;
         let since = command.since.as_deref().and_then(SyncToken::decode);
         let rooms = rooms::pull(&ctx, &asked.synced, since.as_ref(), &options).await?;
-        let answer = answer::assemble(&ctx, &asked.synced, rooms, since.as_ref()).await?;
+        let answer = answer::assemble(&ctx, &asked.synced, rooms, since.as_ref(), &options).await?;
         // A room may have woken the client for what it has seen already, or does not want.
         if answer.is_news || asked.is_last || now() >= deadline {
             return Ok(Json(answer.json));

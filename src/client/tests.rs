@@ -25,6 +25,7 @@ mod rooms;
 mod search;
 mod server_notices;
 mod spaces;
+mod state_after;
 mod sync;
 mod unknown_rooms;
 mod user_data;

@@ -154,10 +154,13 @@ impl Pull<'_> {
         Ok(State::at(store, store.root_at(end)?))
     }
 
-    /// The state that the client was shown; empty when it has none, or wants all anew.
+    /// The state that the client was shown; empty when it has none, or wants all anew. As [`Pull::state_at_end`], it has
+    /// nothing of what was after the user had left.
     fn known_root(&self) -> Result<StateRoot, DatabaseError> {
         match self.asked.from {
-            Some(from) if !self.asked.full_state => self.engine.store.shown_root_at(from),
+            Some(from) if !self.asked.full_state => {
+                self.engine.store.shown_root_at(from.min(self.view.joined_until()))
+            }
             _ => Ok(StateRoot::EMPTY),
         }
     }
@@ -165,7 +168,9 @@ impl Pull<'_> {
     /// The state that the room had when the client saw it last, whether that was known then or not.
     fn true_root(&self) -> Result<StateRoot, DatabaseError> {
         match self.asked.from {
-            Some(from) if !self.asked.full_state => self.engine.store.root_at(from),
+            Some(from) if !self.asked.full_state => {
+                self.engine.store.root_at(from.min(self.view.joined_until()))
+            }
             _ => Ok(StateRoot::EMPTY),
         }
     }

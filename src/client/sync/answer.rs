@@ -11,7 +11,10 @@ use selvedge_durable_objects::{
 use selvedge_protocol::json::ObjectWriter;
 use serde_json::value::RawValue;
 
-use super::{device_lists, rooms::Pulled};
+use super::{
+    device_lists,
+    rooms::{Options, Pulled},
+};
 use crate::context::Ctx;
 
 /// An answer to a `/sync`.
@@ -31,6 +34,8 @@ struct Sections {
     invite: ObjectWriter,
     knock: ObjectWriter,
     leave: ObjectWriter,
+    /// Whether rooms have to have `state_after`, be it empty.
+    use_state_after: bool,
 }
 
 /// Makes the answer of the user's part and the rooms' parts, which are in the order of `synced.rooms`.
@@ -39,8 +44,9 @@ pub async fn assemble(
     synced: &Synced,
     pulled: Vec<Pulled>,
     since: Option<&SyncToken>,
+    options: &Options,
 ) -> Result<Answer, MatrixError> {
-    let mut sections = Sections::default();
+    let mut sections = Sections { use_state_after: options.use_state_after, ..Sections::default() };
     let mut token = SyncToken {
         chain: synced.chain,
         stream: synced.stream,
@@ -129,8 +135,11 @@ impl Sections {
                 return self.knock.named(room_id, &json.finish());
             }
             Standing::Declined(event) => {
-                let event = event.as_ref().map_or("", |event| event.0.get());
-                json.member("timeline", &events(&format!("[{event}]")));
+                let event = events(&format!("[{}]", event.as_ref().map_or("", |event| event.0.get())));
+                if self.use_state_after {
+                    json.member("state_after", &event);
+                }
+                json.member("timeline", &event);
                 return self.leave.named(room_id, &json.finish());
             }
             Standing::Joined { .. } | Standing::Left { .. } => {}
@@ -145,6 +154,9 @@ impl Sections {
         }
         if json.is_empty() {
             return;
+        }
+        if self.use_state_after && answer.is_none() {
+            json.member("state_after", &events("[]"));
         }
         let has_left = match answer {
             Some((section, _)) => section == RoomSection::Leave,

@@ -15,7 +15,7 @@ use selvedge_protocol::{
 };
 
 use super::{Pull, State, Timeline, lets_through};
-use crate::{database::DatabaseError, room::store::StoredEvent};
+use crate::{database::DatabaseError, room::store::StoredEvent, rpc::room::RoomSection};
 
 const MEMBER: &str = "m.room.member";
 
@@ -32,6 +32,14 @@ pub struct Changes {
 impl Pull<'_> {
     /// What is not as the client has it, at the end of the timeline.
     pub fn changes(&self, timeline: &Timeline) -> Result<Changes, DatabaseError> {
+        let mut changes = self.changes_of_state(timeline)?;
+        if self.section == RoomSection::Leave {
+            self.add_own_member(&mut changes)?;
+        }
+        Ok(changes)
+    }
+
+    fn changes_of_state(&self, timeline: &Timeline) -> Result<Changes, DatabaseError> {
         let store = &self.engine.store;
         let (known, now) = (self.known_root()?, self.state_at_end()?.root());
         let is_new = known == StateRoot::EMPTY;
@@ -65,6 +73,20 @@ impl Pull<'_> {
             changes.any_member |= of_timeline || self.has_member(changes.events.values())?;
         }
         Ok(changes)
+    }
+
+    /// Who is out is told how they stand now, though that came after the state that they may know: an invitation
+    /// that they declined, a ban after they had left.
+    fn add_own_member(&self, changes: &mut Changes) -> Result<(), DatabaseError> {
+        let store = &self.engine.store;
+        let Some(key) = store.key(MEMBER, self.asked.reader.user_id.as_str())? else { return Ok(()) };
+        let at = |position| State::at(store, store.root_at(position)?).nid(key);
+        let known = self.asked.from.filter(|_| !self.asked.full_state).map(at).transpose()?.flatten();
+        let now = at(self.end)?;
+        if now != known {
+            changes.events.extend(now.map(|nid| (key, nid)));
+        }
+        Ok(())
     }
 
     fn add_changes_of_other_state(
@@ -104,6 +126,7 @@ impl Pull<'_> {
         if !self.asked.use_state_after && !timeline.events.is_empty() {
             self.go_back_to_start(timeline, &mut wanted, &mut unchanged)?;
         }
+        let redundant = if self.is_lazy() { self.already_sent(unchanged) } else { BTreeSet::new() };
         let mut state = Vec::new();
         for nid in wanted.into_values() {
             let event = store.event(nid)?;
@@ -114,29 +137,6 @@ impl Pull<'_> {
         Ok(state)
     }
 
-    /// Adds the members that a client which loads them lazily needs to show the answer `[C-S §6.5]`. Returns those
-    /// of them that it may have got before.
-    fn add_lazy_members(
-        &self,
-        now: &State,
-        timeline: &Timeline,
-        heroes: &[String],
-        wanted: &mut BTreeMap<StateKeyNid, EventNid>,
-    ) -> Result<BTreeSet<EventNid>, DatabaseError> {
-        if !self.is_lazy() {
-            return Ok(BTreeSet::new());
-        }
-        let redundant = if self.is_lazy() { self.already_sent(unchanged) } else { BTreeSet::new() };
-        let mut unchanged = BTreeSet::new();
-        let mut users: BTreeSet<&str> =
-            timeline.events.iter().map(|event| event.pdu.sender().as_str()).collect();
-        users.extend(heroes.iter().map(String::as_str));
-        if self.known_root()? == StateRoot::EMPTY {
-            users.insert(self.asked.reader.user_id.as_str());
-        }
-        for user in users {
-            let Some(key) = self.engine.store.key(MEMBER, user)? else { continue };
-            let Some(nid) = now.nid(key)? else { continue };
     /// Puts what was before the timeline in the place of what the timeline sets.
     fn go_back_to_start(
         &self,
@@ -165,6 +165,28 @@ impl Pull<'_> {
         Ok(())
     }
 
+    /// Adds the members that a client which loads them lazily needs to show the answer `[C-S §6.5]`. Returns those
+    /// of them that it may have got before.
+    fn add_lazy_members(
+        &self,
+        now: &State,
+        timeline: &Timeline,
+        heroes: &[String],
+        wanted: &mut BTreeMap<StateKeyNid, EventNid>,
+    ) -> Result<BTreeSet<EventNid>, DatabaseError> {
+        if !self.is_lazy() {
+            return Ok(BTreeSet::new());
+        }
+        let mut unchanged = BTreeSet::new();
+        let mut users: BTreeSet<&str> =
+            timeline.events.iter().map(|event| event.pdu.sender().as_str()).collect();
+        users.extend(heroes.iter().map(String::as_str));
+        if self.known_root()? == StateRoot::EMPTY {
+            users.insert(self.asked.reader.user_id.as_str());
+        }
+        for user in users {
+            let Some(key) = self.engine.store.key(MEMBER, user)? else { continue };
+            let Some(nid) = now.nid(key)? else { continue };
             if let Entry::Vacant(place) = wanted.entry(key) {
                 place.insert(nid);
                 unchanged.insert(nid);

@@ -256,6 +256,44 @@ fn who_never_joined_sees_only_that_they_are_out() {
 }
 
 #[test]
+fn who_is_out_learns_by_the_state_how_they_stand() {
+    let fixture = room();
+    let own = |json: &Value, of: &str| {
+        let events = json[of]["events"].as_array().cloned().unwrap_or_default();
+        let memberships = events.iter().map(|event| event["content"]["membership"].to_string());
+        memberships.collect::<Vec<_>>().join(" ")
+    };
+    let after = |from| SyncRoom { has_left: true, use_state_after: true, ..ask("alice", from) };
+    fixture.member("creator", "alice", "invite").unwrap();
+    fixture.member("alice", "alice", "leave").unwrap();
+    let (declined, json) = pull(&fixture, SyncRoom { is_first: false, ..after(None) });
+    assert_eq!(own(&json, "state_after"), "\"leave\"");
+    fixture.member("creator", "alice", "ban").unwrap();
+    assert_eq!(own(&pull(&fixture, after(Some(declined.position))).1, "state_after"), "\"ban\"");
+    fixture.member("creator", "alice", "leave").unwrap();
+    fixture.join("alice");
+    let (joined, _) = pull(&fixture, ask("alice", Some(declined.position)));
+    fixture.member("creator", "alice", "leave").unwrap();
+    let (kicked, json) = pull(&fixture, after(Some(joined.position)));
+    assert_eq!(own(&json, "state_after"), "\"leave\"");
+    topic(&fixture, "secret");
+    fixture.member("creator", "alice", "ban").unwrap();
+    for lazy in [false, true] {
+        let asked = |from| if lazy { lazily(after(from)) } else { after(from) };
+        let (_, json) = pull(&fixture, asked(Some(kicked.position)));
+        assert!(own(&json, "state_after").contains("\"ban\""));
+        let (_, json) = pull(&fixture, asked(None));
+        assert!(own(&json, "state_after").contains("\"ban\""));
+        assert!(!json.to_string().contains("secret"));
+    }
+    fixture.member("creator", "alice", "leave").unwrap();
+    let (unbanned, _) = pull(&fixture, after(Some(kicked.position)));
+    fixture.member("creator", "alice", "ban").unwrap();
+    let before = SyncRoom { has_left: true, ..limited_to(0, ask("alice", Some(unbanned.position))) };
+    assert_eq!(own(&pull(&fixture, before).1, "state"), "\"ban\"", "nothing else is new");
+}
+
+#[test]
 fn history_that_the_user_may_not_see_is_left_out() {
     let fixture = room();
     let visibility = "{\"history_visibility\":\"joined\"}";
@@ -308,6 +346,8 @@ fn events_carry_what_the_server_adds() {
     topic(&fixture, "second");
     let (_, json) = pull(&fixture, ask("alice", Some(first.position)));
     let events = &json["timeline"]["events"];
+    assert!(events[1]["unsigned"].get("replaces_state").is_none());
+    assert_eq!(events[2]["unsigned"]["replaces_state"], replaced.as_str());
     assert_eq!(events[0]["unsigned"]["transaction_id"], "one");
     assert_eq!(events[0]["unsigned"]["membership"], "join");
     assert!(events[0].get("room_id").is_none());
@@ -336,5 +376,3 @@ fn a_pull_reads_in_proportion_to_what_it_returns() {
     let cost = fixture.cost(|| drop(pull(&fixture, ask("alice", Some(first.position)))));
     assert!(cost.rows_read <= 15, "{cost:?}");
 }
-    assert!(events[1]["unsigned"].get("replaces_state").is_none());
-    assert_eq!(events[2]["unsigned"]["replaces_state"], replaced.as_str());
