@@ -9,6 +9,7 @@ use std::{
     rc::Rc,
 };
 
+use ruma::events::room::member::MembershipState;
 use selvedge_protocol::{
     nid::{EventNid, StateKeyNid},
     state_tree::{self, StateRoot},
@@ -54,6 +55,7 @@ impl Pull<'_> {
                     changes.events.insert(key, nid);
                 }
             }
+            self.add_members_of_gap(now, &mut changes)?;
             return Ok(changes);
         }
         let mut before = known;
@@ -73,6 +75,19 @@ impl Pull<'_> {
             changes.any_member |= of_timeline || self.has_member(changes.events.values())?;
         }
         Ok(changes)
+    }
+
+    /// A client that did not hear that the user was out keeps the members that it has: it is told of those who changed.
+    fn add_members_of_gap(&self, now: StateRoot, changes: &mut Changes) -> Result<(), DatabaseError> {
+        let store = &self.engine.store;
+        let Some(before) = self.asked.before else { return Ok(()) };
+        let before = State::at(store, store.root_at(before)?);
+        if before.membership(&self.asked.reader.user_id)? == MembershipState::Join {
+            let differences = state_tree::diff(store, before.root(), now)?;
+            let changed = differences.into_iter().filter_map(|of| Some((of.key, of.right?)));
+            changes.events.extend(changed);
+        }
+        Ok(())
     }
 
     /// Who is out is told how they stand now, though that came after the state that they may know: an invitation

@@ -202,6 +202,27 @@ fn a_lazy_client_gets_the_member_that_a_sender_was_before_the_timeline_changes_i
 }
 
 #[test]
+fn a_lazy_client_that_was_out_unknowingly_hears_of_the_members_that_changed() {
+    let fixture = room();
+    for name in ["alice", "bob", "carol"] {
+        fixture.join(name);
+    }
+    let (first, _) = pull(&fixture, lazily(ask("alice", None)));
+    fixture.member("alice", "alice", "leave").unwrap();
+    let (left, _) = pull(&fixture, SyncRoom { has_left: true, ..ask("alice", Some(first.position)) });
+    fixture.member("creator", "bob", "ban").unwrap();
+    fixture.join("alice");
+    fixture.message("creator", "last");
+    let back =
+        |from| SyncRoom { is_first: false, before: Some(from), ..limited_to(1, lazily(ask("alice", None))) };
+    let (_, json) = pull(&fixture, back(first.position));
+    let state = names(&json["state"]);
+    assert!(state.contains(&member("bob")) && !state.contains(&member("carol")), "{state:?}");
+    let (_, json) = pull(&fixture, back(left.position));
+    assert!(!names(&json["state"]).contains(&member("bob")), "who knows that they left begins anew");
+}
+
+#[test]
 fn a_lazy_first_sync_reads_no_members_but_those_shown() {
     let fixture = room();
     for number in 0..200 {
