@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, rc::Rc};
 
 use ruma::{OwnedServerName, OwnedUserId, UserId, events::room::member::MembershipState};
 
-use super::{RoomEngine, commit::Effects, state::State, store::Store};
+use super::{RoomEngine, commit::Effects, state::State, store::Store, view};
 use crate::{
     database::DatabaseError,
     matrix_error::MatrixError,
@@ -119,6 +119,11 @@ impl RoomEngine {
         end: LogPosition,
     ) -> Result<DeviceLists, DatabaseError> {
         let Some(from) = from else { return Ok(DeviceLists::default()) };
+        // What a token says proves nothing: only who was in the room then knew of others, and of none who came after them.
+        if State::at(&self.store, self.store.root_at(from)?).membership(user_id)? != MembershipState::Join {
+            return Ok(DeviceLists::default());
+        }
+        let end = end.min(view::joined_until(&self.store, user_id)?);
         let mut left = self.members_at(Some(end))?;
         left.extend(self.members_at(Some(from))?);
         left.extend(self.store.device_list_changes(from, end)?);

@@ -7,6 +7,7 @@
     reason = "tests"
 )]
 
+mod device_list;
 pub(crate) mod fixture;
 mod import;
 mod importing;

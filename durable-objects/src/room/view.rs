@@ -224,7 +224,7 @@ impl<'a> View<'a> {
 }
 
 /// See [`View::joined_until`].
-fn joined_until(store: &Store, user_id: &UserId) -> Result<LogPosition, DatabaseError> {
+pub fn joined_until(store: &Store, user_id: &UserId) -> Result<LogPosition, DatabaseError> {
     let Some(key) = store.key("m.room.member", user_id.as_str())? else { return Ok(LogPosition(0)) };
     let mut until = ALWAYS;
     let mut nid = State::current(store)?.nid(key)?;
