@@ -80,7 +80,7 @@ impl Pull<'_> {
         let mut json = ObjectWriter::new();
         let timeline = self.timeline()?;
         let changes = self.changes(&timeline)?;
-        let is_summarised = self.section == RoomSection::Join && changes.any_member;
+        let is_summarised = self.section == RoomSection::Join && changes.any_summarised;
         let heroes = if is_summarised { self.summarise(&mut json)? } else { Vec::new() };
         let state = self.state(&timeline, changes, &heroes)?;
         let ephemeral = self.ephemeral()?;

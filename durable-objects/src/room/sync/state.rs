@@ -15,7 +15,7 @@ use selvedge_protocol::{
     state_tree::{self, StateRoot},
 };
 
-use super::{Pull, State, Timeline, lets_through};
+use super::{Pull, State, Timeline, lets_through, summary::is_summarised};
 use crate::{database::DatabaseError, room::store::StoredEvent, rpc::room::RoomSection};
 
 const MEMBER: &str = "m.room.member";
@@ -26,8 +26,8 @@ pub struct Changes {
     /// The events that the room has for them. Of members in a room that is new to a client that loads them
     /// lazily there are none here.
     pub events: BTreeMap<StateKeyNid, EventNid>,
-    /// Whether any membership may have changed.
-    pub any_member: bool,
+    /// Whether anything may have changed of which the summary speaks.
+    pub any_summarised: bool,
 }
 
 impl Pull<'_> {
@@ -44,7 +44,7 @@ impl Pull<'_> {
         let store = &self.engine.store;
         let (known, now) = (self.known_root()?, self.state_at_end()?.root());
         let is_new = known == StateRoot::EMPTY;
-        let mut changes = Changes { any_member: is_new, ..Changes::default() };
+        let mut changes = Changes { any_summarised: is_new, ..Changes::default() };
         if known == now {
             return Ok(changes);
         }
@@ -63,7 +63,7 @@ impl Pull<'_> {
             // Members of whom the client was not told, for they were not known, are still there for it to ask for.
             before = self.true_root()?;
             self.add_changes_of_other_state(known, now, &mut changes)?;
-            changes.any_member = true;
+            changes.any_summarised = true;
         }
         for difference in state_tree::diff(store, before, now)? {
             if let Some(nid) = difference.right {
@@ -71,8 +71,8 @@ impl Pull<'_> {
             }
         }
         if !is_new {
-            let of_timeline = timeline.events.iter().any(|event| event.pdu.event_type() == MEMBER);
-            changes.any_member |= of_timeline || self.has_member(changes.events.values())?;
+            let of_timeline = timeline.events.iter().any(|event| is_summarised(event));
+            changes.any_summarised |= of_timeline || self.has_summarised(changes.events.values())?;
         }
         Ok(changes)
     }
@@ -121,10 +121,11 @@ impl Pull<'_> {
         Ok(())
     }
 
-    fn has_member<'e>(&self, mut nids: impl Iterator<Item = &'e EventNid>) -> Result<bool, DatabaseError> {
-        nids.try_fold(false, |found, nid| {
-            Ok(found || self.engine.store.event(*nid)?.pdu.event_type() == MEMBER)
-        })
+    fn has_summarised<'e>(
+        &self,
+        mut nids: impl Iterator<Item = &'e EventNid>,
+    ) -> Result<bool, DatabaseError> {
+        nids.try_fold(false, |found, nid| Ok(found || is_summarised(&*self.engine.store.event(*nid)?)))
     }
 
     /// The events of `state`, or of `state_after`.

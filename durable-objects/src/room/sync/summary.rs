@@ -3,7 +3,10 @@
 use selvedge_protocol::{auth::AuthState, json::write_string};
 
 use super::{Pull, State};
-use crate::{database::DatabaseError, room::view::ObjectWriter};
+use crate::{
+    database::DatabaseError,
+    room::{store::StoredEvent, view::ObjectWriter},
+};
 
 /// How many users stand for a room.
 const HEROES: usize = 5;
@@ -52,6 +55,11 @@ impl Pull<'_> {
         }
         Ok(if here.is_empty() { gone } else { here })
     }
+}
+
+/// Whether an event is of a type by which the summary may change: without its name, a room needs heroes.
+pub fn is_summarised(event: &StoredEvent) -> bool {
+    matches!(event.pdu.event_type(), "m.room.member" | "m.room.name" | "m.room.canonical_alias")
 }
 
 fn is_named(state: &State) -> Result<bool, DatabaseError> {
