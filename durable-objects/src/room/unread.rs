@@ -187,6 +187,11 @@ impl RoomEngine {
         {
             tally.forget(position);
         }
+        if self.is_arrival(event, &scale.room.context.user_id)? {
+            // What was said before they came, or while they were out, is not theirs to read.
+            *tally = Tally::default();
+            return Ok(());
+        }
         if event.pdu.sender() == scale.room.context.user_id {
             // By sending an event the user has read what was before it.
             tally
@@ -201,6 +206,14 @@ impl RoomEngine {
             tally.add(position, root, notification.is_highlight);
         }
         Ok(())
+    }
+
+    /// Whether a user who was not in the room joins it by an event.
+    fn is_arrival(&self, event: &StoredEvent, user_id: &UserId) -> Result<bool, DatabaseError> {
+        let joins = event.pdu.is_state("m.room.member", user_id.as_str())
+            && visibility::membership(Some(&event.pdu)) == MembershipState::Join;
+        let Some(states) = event.states.filter(|_| joins) else { return Ok(false) };
+        Ok(State::at(&self.store, states.before).membership(user_id)? != MembershipState::Join)
     }
 
     /// What events are weighed with.

@@ -88,3 +88,30 @@ fn the_users_own_rules_say_what_is_listed_and_highlights_can_be_had_alone() {
     bob.ok("PUT", &rule, json!({"actions": []}));
     assert_eq!(bodies(&list(&bob, "")), ["look"]);
 }
+
+#[test]
+fn what_was_said_in_threads_while_the_user_was_out_is_not_unread() {
+    let alice = Client::registered("alice");
+    let bob = alice.register("bob");
+    let room_id = rooms_of(&alice, &bob, 1).remove(0);
+    let root = say(&alice, &room_id, "root", "root");
+    let answer = |txn: &str| {
+        let relation = json!({"rel_type": "m.thread", "event_id": root});
+        let content = json!({"msgtype": "m.text", "body": txn, "m.relates_to": relation});
+        alice.ok("PUT", &path(&room_id, &format!("send/m.room.message/{txn}")), content);
+    };
+    let unread = || {
+        let answer = bob.ok("GET", "/_matrix/client/v3/sync", Value::Null);
+        answer["rooms"]["join"][&room_id]["unread_notifications"]["notification_count"].clone()
+    };
+    answer("before");
+    assert_eq!(unread(), 2);
+    bob.ok("POST", &path(&room_id, "leave"), json!({}));
+    answer("meanwhile");
+    bob.ok("POST", &path(&room_id, "join"), json!({}));
+    assert_eq!(unread(), 0);
+    answer("after");
+    let name = format!("/_matrix/client/v3/profile/{}/displayname", bob.user_id);
+    bob.ok("PUT", &name, json!({"displayname": "Robert"}));
+    assert_eq!(unread(), 1, "another name is no coming back");
+}
