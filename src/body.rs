@@ -1,7 +1,14 @@
 //! A request's typed form together with what it was read from, for endpoints that pass on what they do not know.
 
 use http::{Method, Request};
-use ruma::api::{IncomingRequest, Metadata, error::DeserializationError};
+use ruma::api::{
+    IncomingRequest, Metadata,
+    client::{
+        directory::set_room_visibility::v3 as set_room_visibility,
+        typing::create_typing_event::v3 as create_typing_event,
+    },
+    error::DeserializationError,
+};
 use serde_json::{Map, Value};
 
 /// A wrapper is the same endpoint as the request in it.
@@ -17,7 +24,7 @@ macro_rules! same_endpoint {
     };
 }
 
-same_endpoint! { WithBody WithQuery }
+same_endpoint! { WithBody WithQuery Completed }
 
 /// A request and its body. An absent body counts as `{}`, for clients send none where nothing is required.
 pub struct WithBody<R> {
@@ -25,6 +32,11 @@ pub struct WithBody<R> {
     pub request: R,
     /// The members of its body.
     pub body: Map<String, Value>,
+}
+
+/// A body; an absent one counts as an empty object.
+fn or_empty(body: &[u8]) -> &[u8] {
+    if body.is_empty() { b"{}" } else { body }
 }
 
 impl<R: IncomingRequest> IncomingRequest for WithBody<R> {
@@ -36,10 +48,54 @@ impl<R: IncomingRequest> IncomingRequest for WithBody<R> {
         path_args: &[&str],
     ) -> Result<Self, DeserializationError> {
         let (parts, body) = request.into_parts();
-        let body = if body.is_empty() { b"{}" } else { body };
+        let body = or_empty(body);
         let members = serde_json::from_slice(body)?;
         let request = R::try_from_http_request_inner(Request::from_parts(parts, body), path_args)?;
         Ok(Self { request, body: members })
+    }
+}
+
+/// A request whose body may leave out what has a default in the specification, and none in ruma.
+pub struct Completed<R>(pub R);
+
+/// See [`Completed`].
+pub trait Defaults {
+    /// The member that may be left out.
+    const MEMBER: &'static str;
+
+    /// What it then is.
+    fn default_value() -> Value;
+}
+
+impl Defaults for create_typing_event::Request {
+    const MEMBER: &'static str = "timeout";
+
+    fn default_value() -> Value {
+        Value::from(30_000)
+    }
+}
+
+impl Defaults for set_room_visibility::Request {
+    const MEMBER: &'static str = "visibility";
+
+    fn default_value() -> Value {
+        Value::from("public")
+    }
+}
+
+impl<R: IncomingRequest + Defaults> IncomingRequest for Completed<R> {
+    type EndpointError = R::EndpointError;
+    type OutgoingResponse = R::OutgoingResponse;
+
+    fn try_from_http_request_inner(
+        request: Request<&[u8]>,
+        path_args: &[&str],
+    ) -> Result<Self, DeserializationError> {
+        let (parts, body) = request.into_parts();
+        let mut members: Map<String, Value> = serde_json::from_slice(or_empty(body))?;
+        members.entry(R::MEMBER).or_insert_with(R::default_value);
+        let body = serde_json::to_vec(&members)?;
+        R::try_from_http_request_inner(Request::from_parts(parts, body.as_slice()), path_args).map(Self)
     }
 }
 

@@ -25,6 +25,7 @@ use serde_json::json;
 use super::elsewhere;
 use crate::{
     answer::Json,
+    body::Completed,
     context::Ctx,
     extract::{ClientAuth, NoAuth},
 };
@@ -52,7 +53,7 @@ pub async fn get_room_visibility(
 pub async fn set_room_visibility(
     ctx: Ctx,
     auth: ClientAuth,
-    request: set_room_visibility::Request,
+    Completed(request): Completed<set_room_visibility::Request>,
 ) -> Result<set_room_visibility::Response, MatrixError> {
     let room_id = request.room_id;
     let rights = ctx.call(&room_id, &GetAliasRights { user_id: Some(auth.user_id.clone()) }).await?;

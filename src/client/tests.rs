@@ -23,6 +23,7 @@ mod relations;
 mod reports;
 mod rooms;
 mod search;
+mod sending;
 mod server_notices;
 mod spaces;
 mod state_after;

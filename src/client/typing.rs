@@ -3,13 +3,13 @@
 use ruma::api::client::typing::create_typing_event::v3::{self as create_typing_event, Typing};
 use selvedge_durable_objects::{matrix_error::MatrixError, rpc::room::SetTyping};
 
-use crate::{context::Ctx, extract::ClientAuth};
+use crate::{body::Completed, context::Ctx, extract::ClientAuth};
 
 /// `PUT /_matrix/client/v3/rooms/{roomId}/typing/{userId}`
 pub async fn create_typing_event(
     ctx: Ctx,
     auth: ClientAuth,
-    request: create_typing_event::Request,
+    Completed(request): Completed<create_typing_event::Request>,
 ) -> Result<create_typing_event::Response, MatrixError> {
     auth.check_is(&request.user_id)?;
     let timeout_ms = match request.state {
