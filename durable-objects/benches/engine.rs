@@ -114,7 +114,7 @@ impl Imported {
 
     fn send(&self, engine: &RoomEngine, number: usize, relation: &str) {
         let content = format!("{{\"body\":\"{number}\",{relation}\"msgtype\":\"m.text\"}}");
-        let txn = Txn { device_id: "DEVICE".to_owned(), txn_id: number.to_string() };
+        let txn = Txn { device_id: "DEVICE".to_owned(), txn_id: number.to_string(), redacts: None };
         let event = NewEvent::message(self.user.clone(), "m.room.message", content, Some(txn));
         let _ = engine.commit(&self.large.author(&self.server), &[event]).unwrap();
     }

@@ -15,6 +15,33 @@ fn event(client: &Client, room_id: &str, event_id: &str) -> Value {
 }
 
 #[test]
+fn a_transaction_of_a_redaction_is_of_one_event() {
+    let alice = Client::registered("alice");
+    let room_id = create(&alice, json!({}));
+    let (first, second) = (say(&alice, &room_id, "1", "x"), say(&alice, &room_id, "2", "y"));
+    let redaction = redact(&alice, &room_id, &first, "same");
+    assert_eq!(redact(&alice, &room_id, &first, "same"), redaction);
+    assert_ne!(redact(&alice, &room_id, &second, "same"), redaction);
+    assert_eq!(event(&alice, &room_id, &second)["content"], json!({}));
+    assert_eq!(event(&alice, &room_id, &redaction)["unsigned"]["transaction_id"], "same");
+}
+
+#[test]
+fn what_the_room_rests_on_is_not_redacted() {
+    let alice = Client::registered("alice");
+    let room_id = create(&alice, json!({}));
+    alice.ok("PUT", &path(&room_id, "state/m.room.server_acl"), json!({"allow": ["*"]}));
+    for event_type in ["m.room.create", "m.room.server_acl"] {
+        let whole = path(&room_id, &format!("state/{event_type}/?format=event"));
+        let event_id = alice.ok("GET", &whole, Value::Null)["event_id"].as_str().unwrap().to_owned();
+        let target = path(&room_id, &format!("redact/{}/{event_type}", segment(&event_id)));
+        alice.refused("PUT", &target, json!({}), 403, "M_FORBIDDEN");
+    }
+    let look_alike = alice.ok("PUT", &path(&room_id, "send/m.room.server_acl/1"), json!({"body": "x"}));
+    redact(&alice, &room_id, look_alike["event_id"].as_str().unwrap(), "2");
+}
+
+#[test]
 fn what_may_be_left_out_of_a_request_has_its_default() {
     let alice = Client::registered("alice");
     let room_id = create(&alice, json!({}));

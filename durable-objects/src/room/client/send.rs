@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use ruma::{MilliSecondsSinceUnixEpoch, OwnedEventId, UInt, UserId};
-use selvedge_protocol::auth::Level;
+use selvedge_protocol::{auth::Level, event::Pdu};
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
@@ -11,6 +11,10 @@ use crate::{
     room::{RoomEngine, commit::NewEvent, store::Txn},
     rpc::room::{RedactEvent, SendMessage, SendState},
 };
+
+/// State that is not redacted, as in Synapse: without its content an access control list shuts out every server, and a
+/// create event forgets what the room is.
+const NEEDED: [&str; 2] = ["m.room.create", "m.room.server_acl"];
 
 fn timestamp(milliseconds: Option<u64>) -> Option<MilliSecondsSinceUnixEpoch> {
     milliseconds.and_then(|ts| UInt::try_from(ts).ok()).map(MilliSecondsSinceUnixEpoch)
@@ -21,7 +25,7 @@ impl RoomEngine {
         self: &Rc<Self>,
         command: SendMessage,
     ) -> Result<OwnedEventId, MatrixError> {
-        let txn = Txn { device_id: command.device_id.to_string(), txn_id: command.txn_id };
+        let txn = Txn { device_id: command.device_id.to_string(), txn_id: command.txn_id, redacts: None };
         if let Some(sent) = self.sent_before(&command.sender, &txn, &command.event_type)? {
             return Ok(sent);
         }
@@ -55,7 +59,11 @@ impl RoomEngine {
         self: &Rc<Self>,
         command: RedactEvent,
     ) -> Result<OwnedEventId, MatrixError> {
-        let txn = Txn { device_id: command.device_id.to_string(), txn_id: command.txn_id };
+        let txn = Txn {
+            device_id: command.device_id.to_string(),
+            txn_id: command.txn_id,
+            redacts: Some(command.event_id.clone()),
+        };
         if let Some(sent) = self.sent_before(&command.sender, &txn, "m.room.redaction")? {
             return Ok(sent);
         }
@@ -91,6 +99,10 @@ impl RoomEngine {
         let state = self.joined_state(sender)?;
         let event = self.store.find_event(&target)?;
         let event = event.filter(|event| event.position.is_some());
+        let is_needed = |pdu: &Pdu| pdu.state_key() == Some("") && NEEDED.contains(&pdu.event_type());
+        if event.as_ref().is_some_and(|event| is_needed(&event.pdu)) {
+            return Err(MatrixError::forbidden("This event may not be redacted"));
+        }
         if event.as_ref().is_some_and(|event| event.pdu.sender() == sender) {
             return Ok(target);
         }

@@ -95,18 +95,32 @@ pub struct Txn {
     pub device_id: String,
     /// The client's transaction id.
     pub txn_id: String,
+    /// The event in the path of a redaction, which has transactions of its own.
+    pub redacts: Option<OwnedEventId>,
 }
 
 impl Txn {
     fn column(&self) -> String {
-        // Device ids may hold spaces; the length in front keeps the two apart.
-        format!("{} {} {}", self.device_id.len(), self.device_id, self.txn_id)
+        // Ids may hold spaces; the lengths in front keep them apart.
+        let device = &self.device_id;
+        match &self.redacts {
+            Some(target) => {
+                format!("{}+{} {device}{target} {}", device.len(), target.as_str().len(), self.txn_id)
+            }
+            None => format!("{} {device} {}", device.len(), self.txn_id),
+        }
     }
 
     fn of(column: &str) -> Option<Self> {
-        let (length, rest) = column.split_once(' ')?;
-        let (device_id, txn_id) = rest.split_at_checked(length.parse().ok()?)?;
-        Some(Self { device_id: device_id.to_owned(), txn_id: txn_id.strip_prefix(' ')?.to_owned() })
+        let (lengths, rest) = column.split_once(' ')?;
+        let (device, target) = lengths.split_once('+').unwrap_or((lengths, "0"));
+        let (device_id, rest) = rest.split_at_checked(device.parse().ok()?)?;
+        let (target, rest) = rest.split_at_checked(target.parse().ok()?)?;
+        Some(Self {
+            device_id: device_id.to_owned(),
+            txn_id: rest.strip_prefix(' ')?.to_owned(),
+            redacts: OwnedEventId::try_from(target).ok(),
+        })
     }
 }
 

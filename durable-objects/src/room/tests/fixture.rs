@@ -150,5 +150,5 @@ fn author<'a>(server: &'a OwnedServerName, key: &'a Ed25519KeyPair, now: u64) ->
 }
 
 pub(crate) fn txn(id: &str) -> Txn {
-    Txn { device_id: "DEVICE".to_owned(), txn_id: id.to_owned() }
+    Txn { device_id: "DEVICE".to_owned(), txn_id: id.to_owned(), redacts: None }
 }
