@@ -109,6 +109,9 @@ impl From<CommitError> for MatrixError {
             CommitError::Malformed(BuildError::Event(ParseError::TooLarge)) => {
                 Self::too_large("The event is too large")
             }
+            CommitError::Malformed(BuildError::Event(error @ ParseError::TooLong(_))) => {
+                Self::too_large(error.to_string())
+            }
             CommitError::Malformed(error) => Self::bad_json(format!("Not an event: {error}")),
             CommitError::DuplicateAnnotation => {
                 Self::new(400, ErrorCode::DuplicateAnnotation, "You have reacted to this event so already")

@@ -42,6 +42,18 @@ fn what_the_room_rests_on_is_not_redacted() {
 }
 
 #[test]
+fn what_is_too_long_for_an_event_is_too_large() {
+    let alice = Client::registered("alice");
+    let room_id = create(&alice, json!({}));
+    let long = "x".repeat(256);
+    for target in [format!("send/{long}/1"), format!("state/{long}"), format!("state/x/{long}")] {
+        alice.refused("PUT", &path(&room_id, &target), json!({}), 413, "M_TOO_LARGE");
+    }
+    let body = json!({"body": "x".repeat(66_000)});
+    alice.refused("PUT", &path(&room_id, "send/m.room.message/2"), body, 413, "M_TOO_LARGE");
+}
+
+#[test]
 fn what_may_be_left_out_of_a_request_has_its_default() {
     let alice = Client::registered("alice");
     let room_id = create(&alice, json!({}));
