@@ -65,3 +65,34 @@ fn what_may_be_left_out_of_a_request_has_its_default() {
     alice.ok("PUT", &listed, json!({}));
     assert_eq!(alice.ok("GET", &listed, Value::Null)["visibility"], "public");
 }
+
+#[test]
+fn nobody_knocks_at_a_room_of_a_version_without_knocking() {
+    let alice = Client::registered("alice");
+    let bob = alice.register("bob");
+    let rule = json!({"type": "m.room.join_rules", "content": {"join_rule": "knock"}});
+    let room_id = create(&alice, json!({"room_version": "6", "initial_state": [rule]}));
+    let knock = format!("/_matrix/client/v3/knock/{}", segment(&room_id));
+    bob.refused("POST", &knock, json!({}), 403, "M_FORBIDDEN");
+}
+
+#[test]
+fn a_restricted_room_in_which_nobody_may_invite_is_closed() {
+    let alice = Client::registered("alice");
+    let (bob, carol) = (alice.register("bob"), alice.register("carol"));
+    let space = create(&alice, json!({"preset": "public_chat"}));
+    let rule = json!({"join_rule": "restricted", "allow": [{"type": "m.room_membership", "room_id": space}]});
+    let room_id = create(
+        &alice,
+        json!({
+            "room_version": "10", "power_level_content_override": {"invite": 50},
+            "initial_state": [{"type": "m.room.join_rules", "content": rule}],
+        }),
+    );
+    for client in [&bob, &carol] {
+        client.ok("POST", &path(&space, "join"), json!({}));
+    }
+    bob.ok("POST", &path(&room_id, "join"), json!({}));
+    alice.ok("POST", &path(&room_id, "leave"), json!({}));
+    carol.refused("POST", &path(&room_id, "join"), json!({}), 403, "M_FORBIDDEN");
+}

@@ -57,7 +57,11 @@ impl RoomEngine {
                 return Err(MatrixError::forbidden(text));
             }
             let Some(authoriser) = self.find_authoriser()? else {
-                return Ok(MembershipOutcome::NeedsServer(self.known_servers()?));
+                let others = self.known_servers()?;
+                if others.is_empty() {
+                    return Err(MatrixError::forbidden("Nobody in this room can let you in"));
+                }
+                return Ok(MembershipOutcome::NeedsServer(others));
             };
             command.content.insert("join_authorised_via_users_server".to_owned(), json!(authoriser));
         }

@@ -63,7 +63,7 @@ impl RoomEngine {
         }
         match command.action {
             MembershipAction::Join => self.join(command).await,
-            MembershipAction::Knock => self.set_membership_of(command, "knock").await,
+            MembershipAction::Knock => self.knock(command).await,
             MembershipAction::Leave => self.set_membership_of(command, "leave").await,
             MembershipAction::Invite => self.invite(command).await,
             MembershipAction::Kick => {
@@ -102,6 +102,13 @@ impl RoomEngine {
     /// The target's membership, for a sender who is joined.
     fn membership_of_target(&self, command: &ChangeMembership) -> Result<MembershipState, MatrixError> {
         Ok(self.joined_state(&command.sender)?.membership(&command.target)?)
+    }
+
+    async fn knock(self: &Rc<Self>, command: ChangeMembership) -> Result<MembershipOutcome, MatrixError> {
+        if !self.store.rules()?.authorization.knocking {
+            return Err(MatrixError::forbidden("Nobody can knock at rooms of this version"));
+        }
+        self.set_membership_of(command, "knock").await
     }
 
     async fn invite(self: &Rc<Self>, command: ChangeMembership) -> Result<MembershipOutcome, MatrixError> {
