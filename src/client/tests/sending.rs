@@ -96,3 +96,13 @@ fn a_restricted_room_in_which_nobody_may_invite_is_closed() {
     alice.ok("POST", &path(&room_id, "leave"), json!({}));
     carol.refused("POST", &path(&room_id, "join"), json!({}), 403, "M_FORBIDDEN");
 }
+
+#[test]
+fn a_member_without_a_name_is_listed_without_one() {
+    let alice = Client::registered("alice");
+    let room_id = create(&alice, json!({}));
+    assert_eq!(state(&alice, &room_id, "m.room.member", &alice.user_id), json!({"membership": "join"}));
+    let joined = alice.ok("GET", &path(&room_id, "joined_members"), Value::Null);
+    let nobody = json!({"display_name": null, "avatar_url": null});
+    assert_eq!(joined["joined"][&alice.user_id], nobody);
+}

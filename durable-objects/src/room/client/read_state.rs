@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use ruma::{
-    OwnedUserId, UserId,
+    UserId,
     events::room::{history_visibility::HistoryVisibility, member::MembershipState},
 };
 use serde_json::{Map, Value, json, value::RawValue};
@@ -189,9 +189,7 @@ impl RoomEngine {
             let (Some(user), Some("join")) = (event.pdu.state_key(), text("membership").as_deref()) else {
                 continue;
             };
-            let Ok(user_id) = OwnedUserId::try_from(user) else { continue };
-            let name = text("displayname").unwrap_or_else(|| user_id.localpart().to_owned().into());
-            let entry = json!({ "display_name": name, "avatar_url": text("avatar_url") });
+            let entry = json!({ "display_name": text("displayname"), "avatar_url": text("avatar_url") });
             joined.insert(user.to_owned(), entry);
         }
         let mut response = Map::new();
