@@ -1,6 +1,6 @@
 //! Which aliases a room may call its own `[C-S §11.2.1, m.room.canonical_alias]`.
 
-use ruma::{RoomAliasId, RoomId, api::error::ErrorCode};
+use ruma::{OwnedRoomAliasId, RoomAliasId, RoomId, api::error::ErrorCode};
 use selvedge_durable_objects::{matrix_error::MatrixError, rpc::room::GetStateEvent};
 use serde_json::{Value, value::RawValue};
 
@@ -18,7 +18,7 @@ pub async fn check(
     room_id: &RoomId,
     content: &RawValue,
 ) -> Result<(), MatrixError> {
-    let added = aliases(content)?;
+    let added = aliases(content.get())?;
     if added.is_empty() {
         return Ok(());
     }
@@ -29,7 +29,7 @@ pub async fn check(
         is_event_wanted: false,
     };
     let known = match ctx.call(&room_id.to_owned(), &command).await {
-        Ok(content) => aliases(&content).unwrap_or_default(),
+        Ok(content) => aliases(content.get()).unwrap_or_default(),
         Err(error) if error.is(&ErrorCode::NotFound) => Vec::new(),
         Err(error) => return Err(error),
     };
@@ -38,8 +38,7 @@ pub async fn check(
         return Err(MatrixError::invalid_param("Too many aliases at once"));
     }
     for alias in added {
-        let alias = RoomAliasId::parse(&alias)
-            .map_err(|_| MatrixError::invalid_param(format!("{alias} is not a room alias")))?;
+        let alias = parse(&alias)?;
         match resolve(ctx, &alias).await {
             Ok(resolved) if resolved.room_id == *room_id => {}
             Ok(_) => return Err(bad_alias(&alias)),
@@ -50,13 +49,28 @@ pub async fn check(
     Ok(())
 }
 
+/// The same for the first `m.room.canonical_alias` of a room that is to be made: only the alias that it gets will name it.
+pub fn check_first(content: &str, own: Option<&RoomAliasId>) -> Result<(), MatrixError> {
+    for alias in aliases(content)? {
+        let alias = parse(&alias)?;
+        if own != Some(&*alias) {
+            return Err(bad_alias(&alias));
+        }
+    }
+    Ok(())
+}
+
+fn parse(alias: &str) -> Result<OwnedRoomAliasId, MatrixError> {
+    RoomAliasId::parse(alias).map_err(|_| MatrixError::invalid_param(format!("{alias} is not a room alias")))
+}
+
 fn bad_alias(alias: &RoomAliasId) -> MatrixError {
     MatrixError::new(400, ErrorCode::BadAlias, format!("{alias} does not name this room"))
 }
 
 /// All aliases in the content.
-fn aliases(content: &RawValue) -> Result<Vec<String>, MatrixError> {
-    let content: Value = serde_json::from_str(content.get())?;
+fn aliases(content: &str) -> Result<Vec<String>, MatrixError> {
+    let content: Value = serde_json::from_str(content)?;
     let wrong = || MatrixError::invalid_param("Aliases are strings");
     let mut aliases = Vec::new();
     match content.get("alias") {

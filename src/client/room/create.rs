@@ -27,6 +27,7 @@ use serde_json::{Map, Value, value::RawValue};
 use super::founding::{Founding, found};
 use crate::{
     client::{
+        canonical_alias,
         invitee::{invitee, member_profile},
         membership::{Change, change_membership},
         room_alias::check_new_alias,
@@ -77,8 +78,11 @@ fn plan(ctx: &Ctx, auth: &ClientAuth, request: create_room::Request) -> Result<R
         request.room_alias_name.as_deref().map(|localpart| new_alias(ctx, localpart)).transpose()?;
     let initial_state = request.initial_state.iter().map(|entry| StateDraft::from_json(entry.json().get()));
     let initial_state = initial_state
-        .collect::<Result<_, _>>()
+        .collect::<Result<Vec<StateDraft>, _>>()
         .map_err(|malformed| MatrixError::bad_json(malformed.to_string()))?;
+    for draft in &initial_state {
+        check_initial(draft, canonical_alias.as_deref())?;
+    }
     let mut invite: Vec<OwnedUserId> = Vec::new();
     for user in request.invite {
         if user == auth.user_id {
@@ -102,6 +106,20 @@ fn plan(ctx: &Ctx, auth: &ClientAuth, request: create_room::Request) -> Result<R
         topic: request.topic,
         invite,
     })
+}
+
+/// What the rules of events do not say of the state that a creator asks for.
+fn check_initial(draft: &StateDraft, own_alias: Option<&RoomAliasId>) -> Result<(), MatrixError> {
+    match draft.event_type.as_str() {
+        "m.room.create" => {
+            let text = "`initial_state` comes after the create event: see `creation_content`";
+            Err(MatrixError::new(400, ErrorCode::InvalidRoomState, text))
+        }
+        "m.room.canonical_alias" if draft.state_key.is_empty() => {
+            canonical_alias::check_first(&draft.content, own_alias)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn members(json: Option<&RawValue>) -> Result<Map<String, Value>, MatrixError> {

@@ -83,6 +83,11 @@ fn creation_is_refused_for_the_reason_that_the_specification_names() {
     alice.refused("POST", target, json!({"preset": "other"}), 400, "M_BAD_JSON");
     alice.refused("POST", target, json!({"initial_state": [{"type": "x"}]}), 400, "M_BAD_JSON");
     alice.refused("POST", target, json!({"room_alias_name": "a:b"}), 400, "M_INVALID_PARAM");
+    let second_create = json!({"initial_state": [{"type": "m.room.create", "content": {}}]});
+    alice.refused("POST", target, second_create, 400, "M_INVALID_ROOM_STATE");
+    create(&alice, json!({"room_alias_name": "taken"}));
+    let alias = json!({"type": "m.room.canonical_alias", "content": {"alias": "#taken:selvedge.test"}});
+    alice.refused("POST", target, json!({"initial_state": [alias]}), 400, "M_BAD_ALIAS");
     let powerless = json!({"room_version": "11", "name": "x", "power_level_content_override": {"users": {}}});
     alice.refused("POST", target, powerless, 400, "M_INVALID_ROOM_STATE");
     let names_creator = json!({"room_version": "12",
@@ -90,7 +95,6 @@ fn creation_is_refused_for_the_reason_that_the_specification_names() {
     alice.refused("POST", target, names_creator, 400, "M_INVALID_ROOM_STATE");
     let bad_creators = json!({"room_version": "12", "creation_content": {"additional_creators": ["x"]}});
     alice.refused("POST", target, bad_creators, 400, "M_BAD_JSON");
-    create(&alice, json!({"room_alias_name": "taken"}));
     alice.refused("POST", target, json!({"room_alias_name": "taken"}), 400, "M_ROOM_IN_USE");
 }
 
