@@ -330,3 +330,40 @@ fn every_way_of_reading_shows_what_the_history_visibility_allows() {
         }
     }
 }
+
+/// What becomes of a membership that has ended: the owner, the former member, the room.
+type Sequel = fn(&Client, &Client, &str);
+
+#[test]
+fn who_left_sees_no_later_state_whatever_becomes_of_their_membership() {
+    let alice = Client::registered("alice");
+    let bob = alice.register("bob");
+    let sequels: [Sequel; 3] = [
+        |_, bob, room_id| {
+            bob.ok("POST", &format!("/_matrix/client/v3/knock/{room_id}"), json!({}));
+            bob.ok("POST", &path(room_id, "leave"), json!({}));
+        },
+        |alice, bob, room_id| {
+            alice.ok("POST", &path(room_id, "invite"), json!({"user_id": bob.user_id}));
+            bob.ok("POST", &path(room_id, "leave"), json!({}));
+        },
+        |alice, bob, room_id| {
+            alice.ok("POST", &path(room_id, "ban"), json!({"user_id": bob.user_id}));
+        },
+    ];
+    for sequel in sequels {
+        let rule = json!({"type": "m.room.join_rules", "content": {"join_rule": "knock"}});
+        let room_id =
+            create(&alice, json!({"topic": "then", "initial_state": [rule], "invite": [bob.user_id]}));
+        bob.ok("POST", &path(&room_id, "join"), json!({}));
+        bob.ok("POST", &path(&room_id, "leave"), json!({}));
+        alice.ok("PUT", &path(&room_id, "state/m.room.topic"), json!({"topic": "now"}));
+        sequel(&alice, &bob, &room_id);
+        let topic = bob.ok("GET", &path(&room_id, "state/m.room.topic"), Value::Null);
+        assert_eq!(topic["topic"], "then");
+        let members = bob.ok("GET", &path(&room_id, "members"), Value::Null);
+        let own = |event: &&Value| event["state_key"] == *bob.user_id;
+        let own = members["chunk"].as_array().unwrap().iter().find(own).unwrap().clone();
+        assert_eq!((&own["content"]["membership"], &own["sender"]), (&json!("leave"), &json!(bob.user_id)));
+    }
+}

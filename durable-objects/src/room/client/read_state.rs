@@ -6,6 +6,7 @@ use ruma::{
     UserId,
     events::room::{history_visibility::HistoryVisibility, member::MembershipState},
 };
+use selvedge_protocol::visibility;
 use serde_json::{Map, Value, json, value::RawValue};
 
 use super::not_in_room;
@@ -32,6 +33,8 @@ pub(in crate::room) fn raw(json: String) -> Result<Box<RawValue>, MatrixError> {
     Ok(RawValue::from_string(json)?)
 }
 
+/// How many changes of a user's membership are looked through for their last join.
+const MAX_CHANGES: usize = 100;
 /// How many entries into a room's log its first member is to be found at most.
 const FOUNDING: u64 = 2;
 
@@ -57,15 +60,21 @@ impl RoomEngine {
         Err(not_in_room())
     }
 
-    /// The state after the user's leave; `None` for one who was never joined.
+    /// The state after the event by which the user's last join ended, whatever became of their membership since; `None`
+    /// for one who was never joined.
     fn state_at_leave(&self, current: &State, user_id: &UserId) -> Result<Option<State>, MatrixError> {
-        let Some(left) = current.event("m.room.member", user_id.as_str())? else { return Ok(None) };
-        let reader = reader(user_id);
-        let view = View::new(&self.store, &reader, 0)?;
-        if view.joined_until() == LogPosition(0) {
-            return Ok(None);
+        let member = |state: &State| state.event("m.room.member", user_id.as_str());
+        let mut later = member(current)?;
+        for _ in 0..MAX_CHANGES {
+            let Some(states) = later.and_then(|event| event.states) else { break };
+            let earlier = member(&State::at(&self.store, states.before))?;
+            let earlier_pdu = earlier.as_ref().map(|event| &*event.pdu);
+            if visibility::membership(earlier_pdu) == MembershipState::Join {
+                return Ok(Some(State::at(&self.store, states.after)));
+            }
+            later = earlier;
         }
-        Ok(left.states.map(|states| State::at(&self.store, states.after)))
+        Ok(None)
     }
 
     /// Whether a user of this server wants to hear no more of the room. Asks them.
