@@ -23,6 +23,8 @@ const MAX_ENTRIES: u64 = 50_000;
 const MAX_NAME: usize = 255;
 /// The type that holds a room's tags.
 const TAG: &str = "m.tag";
+/// The type that holds whom the user ignores.
+const IGNORED_USERS: &str = "m.ignored_user_list";
 
 const GET: &str = "SELECT content FROM account_data WHERE room_id = ? AND kind = ?";
 const SET: &str = "INSERT INTO account_data (room_id, kind, content, position) VALUES (?, ?, ?, ?)
@@ -62,7 +64,21 @@ fn check_name(name: &str) -> Result<(), MatrixError> {
 impl UserEngine {
     pub(super) fn set_account_data(&self, command: SetAccountData) -> Result<(), MatrixError> {
         let room_id = command.room_id.as_ref().map_or("", |room_id| room_id.as_str());
+        if room_id.is_empty() && command.kind == IGNORED_USERS {
+            self.check_ignored(&command.content)?;
+        }
         self.store_account_data(room_id, &command.kind, &Value::Object(command.content).to_string())
+    }
+
+    /// Who ignored themselves would not see what they write themselves.
+    fn check_ignored(&self, content: &Map<String, Value>) -> Result<(), MatrixError> {
+        let ignored = content.get("ignored_users").and_then(Value::as_object);
+        if let Some(ignored) = ignored
+            && ignored.contains_key(self.user_id()?.as_str())
+        {
+            return Err(MatrixError::invalid_param("You cannot ignore yourself"));
+        }
+        Ok(())
     }
 
     /// Stores account data, and tells the user's clients if it is new.
@@ -161,7 +177,7 @@ impl UserEngine {
         struct IgnoredUsers {
             ignored_users: Map<String, Value>,
         }
-        let content = self.account_data("", "m.ignored_user_list")?;
+        let content = self.account_data("", IGNORED_USERS)?;
         let list = content.and_then(|content| serde_json::from_str::<IgnoredUsers>(&content).ok());
         let names = list.unwrap_or_default().ignored_users.into_iter();
         Ok(names.filter_map(|(name, _)| OwnedUserId::try_from(name).ok()).collect())

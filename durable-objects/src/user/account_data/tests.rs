@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use ruma::{RoomId, events::room::member::MembershipState, presence::PresenceState};
+use ruma::{RoomId, api::error::ErrorCode, events::room::member::MembershipState, presence::PresenceState};
 use serde_json::{Map, Value, json, value::RawValue};
 
 use crate::{
@@ -169,4 +169,14 @@ fn ignored_users_are_known_to_a_sync() {
     client.join();
     client.set(None, "m.ignored_user_list", &json!({"ignored_users": {"@spam:a.test": {}, "nonsense": {}}}));
     assert_eq!(client.sync(None, None).ignored_users, ["@spam:a.test"]);
+}
+
+#[test]
+fn nobody_ignores_themselves() {
+    let client = Client::new();
+    let ignored = json!({"ignored_users": {"@alice:selvedge.test": {}}});
+    let kind = "m.ignored_user_list".to_owned();
+    let command = SetAccountData { room_id: None, kind, content: ignored.as_object().unwrap().clone() };
+    let error = client.world.call("alice", &command).unwrap_err();
+    assert!(error.is(&ErrorCode::InvalidParam), "{error:?}");
 }
