@@ -19,6 +19,7 @@ mod partial;
 mod policy;
 mod receipts;
 mod relations;
+mod txn;
 mod unread;
 mod user_directory;
 
@@ -38,7 +39,7 @@ use self::cache::Cache;
 pub use self::{
     catalogue::{Found, Words},
     edges::{Gap, MissingPrev},
-    events::{Decision, EventRow, NewRow, Standing, States, StoredEvent, Txn},
+    events::{Decision, EventRow, NewRow, Standing, States, StoredEvent},
     keys::StateKey,
     listing::Listing,
     log::{LogEntry, LogKind, NewEntry},
@@ -47,6 +48,7 @@ pub use self::{
     partial::{Basis, FetchProgress, PartialEvent, PlaceTaken},
     receipts::Receipt,
     relations::{Children, RelationRow},
+    txn::Txn,
 };
 use crate::database::{DatabaseError, DatabaseExt, Db};
 

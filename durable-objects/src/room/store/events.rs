@@ -2,14 +2,14 @@
 
 use std::rc::Rc;
 
-use ruma::{EventId, OwnedEventId, UserId};
+use ruma::{EventId, OwnedEventId};
 use selvedge_protocol::{
     event::Pdu,
     nid::{EventNid, StateKeyNid},
     state_tree::StateRoot,
 };
 
-use super::{Store, Writer, pack, unpack};
+use super::{Store, Txn, Writer, pack, unpack};
 use crate::{
     database::{DatabaseError, DatabaseExt, Row},
     params,
@@ -35,7 +35,6 @@ const ROW: &str =
     "SELECT nid, key, generation, auth_events, standing, state_before, state_after FROM event WHERE nid = ?";
 const POSITION: &str = "SELECT position FROM event WHERE nid = ?";
 const MEMBERSHIP: &str = "SELECT membership FROM event WHERE nid = ?";
-const BY_TXN: &str = "SELECT event_id FROM event WHERE sender = ? AND txn = ? AND type = ?";
 const PLACED_BEFORE: &str =
     "SELECT nid FROM event WHERE nid < ? AND state_before IS NOT NULL ORDER BY nid DESC LIMIT ?";
 const UNCHECKED: &str = "SELECT nid FROM unchecked LIMIT ?";
@@ -84,42 +83,6 @@ impl Standing {
             2 => Self::Rejected,
             3 => Self::Unchecked,
             _ => return Err(DatabaseError::corrupt("unknown standing of an event")),
-        })
-    }
-}
-
-/// The transaction by which a client of this server sent an event `[C-S §2.8]`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Txn {
-    /// The device; empty for an access token without one.
-    pub device_id: String,
-    /// The client's transaction id.
-    pub txn_id: String,
-    /// The event in the path of a redaction, which has transactions of its own.
-    pub redacts: Option<OwnedEventId>,
-}
-
-impl Txn {
-    fn column(&self) -> String {
-        // Ids may hold spaces; the lengths in front keep them apart.
-        let device = &self.device_id;
-        match &self.redacts {
-            Some(target) => {
-                format!("{}+{} {device}{target} {}", device.len(), target.as_str().len(), self.txn_id)
-            }
-            None => format!("{} {device} {}", device.len(), self.txn_id),
-        }
-    }
-
-    fn of(column: &str) -> Option<Self> {
-        let (lengths, rest) = column.split_once(' ')?;
-        let (device, target) = lengths.split_once('+').unwrap_or((lengths, "0"));
-        let (device_id, rest) = rest.split_at_checked(device.parse().ok()?)?;
-        let (target, rest) = rest.split_at_checked(target.parse().ok()?)?;
-        Some(Self {
-            device_id: device_id.to_owned(),
-            txn_id: rest.strip_prefix(' ')?.to_owned(),
-            redacts: OwnedEventId::try_from(target).ok(),
         })
     }
 }
@@ -334,19 +297,6 @@ impl Store {
     /// The `membership` of an `m.room.member`; `None` for other events and where it is not a string.
     pub fn membership_of(&self, nid: EventNid) -> Result<Option<String>, DatabaseError> {
         Ok(self.db().query_first(MEMBERSHIP, params![nid.0], |row| row.get(0))?.flatten())
-    }
-
-    /// The event that a client sent before with this transaction.
-    pub fn find_txn(
-        &self,
-        sender: &UserId,
-        txn: &Txn,
-        event_type: &str,
-    ) -> Result<Option<OwnedEventId>, DatabaseError> {
-        let id: Option<String> =
-            self.db()
-                .query_first(BY_TXN, params![sender.as_str(), &txn.column(), event_type], |row| row.get(0))?;
-        id.map(|id| OwnedEventId::try_from(id).map_err(|_| DatabaseError::corrupt("event id"))).transpose()
     }
 
     /// Up to `limit` events of the import under way that were not checked yet.
